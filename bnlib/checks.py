@@ -1,0 +1,130 @@
+"""Floor 0. What every function asks of its arguments, in one place and in one grammar.
+
+Each message says what is wrong, what is allowed and what came.
+"""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+
+FLOATS = (np.float16, np.float32, np.float64)
+
+
+class NonFiniteError(ValueError):
+    """Statistics of a NaN or an infinity, or a variance that overflows."""
+
+
+def as_floats(x, name, *, min_ndim=0):
+    """Return `x` as a float16, float32 or float64 array; integers become float64.
+
+    Nothing is copied that is already such an array.
+
+    Raises
+    ------
+    TypeError
+        For text, complex, object, masked or extended-precision arrays, and for ragged lists.
+    ValueError
+        For fewer than `min_ndim` axes, or no elements at all.
+
+    Examples
+    --------
+    >>> as_floats([[1, 2], [3, 4]], "x").dtype
+    dtype('float64')
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} must not be masked: fill or drop the masked values. Received: a masked array"
+        )
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise TypeError(
+            f"{name} must be a full array of numbers. Received: a ragged sequence"
+        ) from None
+    if array.dtype.kind in "iub":
+        array = array.astype(np.float64)
+    elif array.dtype.type not in FLOATS:
+        raise TypeError(
+            f"{name} must hold float16, float32, float64 or integers. "
+            f"Received: dtype {array.dtype}"
+        )
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.ndim < min_ndim:
+        raise ValueError(
+            f"{name} must have at least {min_ndim} axes. Received: shape {array.shape}"
+        )
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty. Received: shape {array.shape}")
+    return array
+
+
+def as_axis(axis, ndim):
+    """Return `axis` counted from the front, for an array of `ndim` axes.
+
+    Examples
+    --------
+    >>> as_axis(-1, 4)
+    3
+    """
+    if not isinstance(axis, Integral) or isinstance(axis, bool):
+        raise TypeError(f"axis must be an integer. Received: {axis!r}")
+    if not -ndim <= axis < ndim:
+        raise ValueError(
+            f"axis must lie in [{-ndim}, {ndim - 1}] for an array of {ndim} axes. Received: {axis}"
+        )
+    return int(axis) % ndim
+
+
+def as_vector(v, name, num_features):
+    """Return `v` as a float64 vector with one finite value a feature; nothing is broadcast."""
+    array = as_floats(v, name).astype(np.float64)
+    if array.shape != (num_features,):
+        raise ValueError(
+            f"{name} must have shape ({num_features},), one value a feature. "
+            f"Received: shape {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise NonFiniteError(f"{name} must be finite. Received: {array}")
+    return array
+
+
+def as_number(value, name, *, low=0.0, high=math.inf, open_low=False):
+    """Return `value` as a finite float in [`low`, `high`], without `low` itself where `open_low`.
+
+    Examples
+    --------
+    >>> as_number(0.99, "momentum", high=1)
+    0.99
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number. Received: {value!r}")
+    number = float(value)
+    if (
+        not math.isfinite(number)
+        or not low <= number <= high
+        or (open_low and number == low)
+    ):
+        bracket = "(" if open_low else "["
+        raise ValueError(
+            f"{name} must be finite and lie in {bracket}{low:g}, {high:g}]. "
+            f"Received: {value!r}"
+        )
+    return number
+
+
+def as_count(value, name, *, low=1):
+    """Return `value` as an integer of at least `low`."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer. Received: {value!r}")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}. Received: {value}")
+    return int(value)
+
+
+def check_shape(array, name, shape):
+    """Raise a ValueError unless `array` has exactly this shape."""
+    if array.shape != tuple(shape):
+        raise ValueError(
+            f"{name} must have shape {tuple(shape)}. Received: shape {array.shape}"
+        )

@@ -1,0 +1,93 @@
+"""Specification of the house: who may import whom, and what an import costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bnlib
+
+FOLDER = Path(bnlib.__file__).parent
+FLOORS = {
+    "checks": 0,
+    "standardization": 1,
+    "losses": 1,
+    "gradcheck": 1,
+    "initializers": 1,
+    "batchnorm": 2,
+    "training": 2,
+    "layers": 3,
+    "diagnostics": 4,
+    "experiments": 5,
+    # At the side: anything may use them but the floors.
+    "datasets": 4,
+    "plots": 4,
+    "source": 4,
+}
+MODULES = sorted(
+    path
+    for path in FOLDER.rglob("*.py")
+    if path.parent == FOLDER and path.stem != "__init__"
+)
+
+
+def imports(path, *, only_at_import=False):
+    """Return the names of the modules that a file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if only_at_import else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_imports_only_from_floors_below_its_own(path):
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("bnlib.")}
+    assert all(FLOORS[name] < FLOORS[path.stem] for name in used)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_needs_nothing_but_numpy_when_it_is_imported(path):
+    top = {name.split(".")[0] for name in imports(path, only_at_import=True)}
+    assert top <= {"bnlib", "numpy"} | sys.stdlib_module_names
+
+
+def test_importing_bnlib_loads_numpy_and_nothing_else():
+    code = (
+        "import sys, numpy; before = set(sys.modules); import bnlib; "
+        "new = {n.split('.')[0] for n in set(sys.modules) - before}; "
+        "print(*sorted(new - {'bnlib', 'numpy'} - set(sys.stdlib_module_names)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert run.stdout.strip() == ""
+
+
+def test_every_public_name_exists():
+    assert all(hasattr(bnlib, name) for name in bnlib.__all__)
+
+
+def test_every_public_function_and_class_has_a_docstring():
+    for path in FOLDER.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), path
+        for node in tree.body:
+            if isinstance(
+                node, ast.FunctionDef | ast.ClassDef
+            ) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{path.name}: {node.name}"
+
+
+def test_bnlib_can_be_read_in_an_hour():
+    lines = [
+        line
+        for path in FOLDER.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    ]
+    assert len(lines) < 2500

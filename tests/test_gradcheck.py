@@ -1,0 +1,151 @@
+"""Specification of `bnlib.gradcheck`: right gradients pass, each typical wrong one is found."""
+
+import numpy as np
+import pytest
+
+from bnlib.batchnorm import batchnorm_backward, batchnorm_forward
+from bnlib.gradcheck import (
+    GradientError,
+    check_direction,
+    check_gradient,
+    numerical_gradient,
+)
+
+RNG = np.random.default_rng(7)
+X = RNG.normal(2, 3, (5, 4))
+GAMMA, BETA, DY = RNG.uniform(0.5, 2, 4), RNG.normal(size=4), RNG.normal(size=(5, 4))
+EPSILON = 0.5  # large enough that misplacing it shows
+M = len(X)
+
+
+def parts():
+    centred = X - X.mean(axis=0)
+    inverse_std = 1 / np.sqrt(X.var(axis=0) + EPSILON)
+    return centred * inverse_std, inverse_std, DY.mean(axis=0)
+
+
+def statistics_as_constants():
+    _, inverse_std, _ = parts()
+    return DY * GAMMA * inverse_std
+
+
+def mean_term_missing():
+    x_hat, inverse_std, _ = parts()
+    return GAMMA * inverse_std * (DY - x_hat * (DY * x_hat).mean(axis=0))
+
+
+def variance_term_missing():
+    _, inverse_std, mean = parts()
+    return GAMMA * inverse_std * (DY - mean)
+
+
+def gamma_missing():
+    x_hat, inverse_std, mean = parts()
+    return inverse_std * (DY - mean - x_hat * (DY * x_hat).mean(axis=0))
+
+
+def divided_by_n_minus_one():
+    x_hat, inverse_std, _ = parts()
+    mean = DY.sum(axis=0) / (M - 1)
+    return (
+        GAMMA * inverse_std * (DY - mean - x_hat * (DY * x_hat).sum(axis=0) / (M - 1))
+    )
+
+
+def epsilon_outside_the_root():
+    centred = X - X.mean(axis=0)
+    inverse_std = 1 / (X.std(axis=0) + EPSILON)
+    x_hat = centred * inverse_std
+    mean = DY.mean(axis=0)
+    return GAMMA * inverse_std * (DY - mean - x_hat * (DY * x_hat).mean(axis=0))
+
+
+def wrong_axis():
+    x_hat, inverse_std, _ = parts()
+    mean = DY.mean(axis=1, keepdims=True)
+    share = (DY * x_hat).mean(axis=1, keepdims=True)
+    return GAMMA * inverse_std * (DY - mean - x_hat * share)
+
+
+def sign_of_the_variance_term_flipped():
+    x_hat, inverse_std, mean = parts()
+    return GAMMA * inverse_std * (DY - mean + x_hat * (DY * x_hat).mean(axis=0))
+
+
+WRONG = [
+    statistics_as_constants,
+    mean_term_missing,
+    variance_term_missing,
+    gamma_missing,
+    divided_by_n_minus_one,
+    epsilon_outside_the_root,
+    wrong_axis,
+    sign_of_the_variance_term_flipped,
+]
+
+
+def loss(x=X, gamma=GAMMA, beta=BETA):
+    return np.sum(DY * batchnorm_forward(x, gamma, beta, epsilon=EPSILON)[0])
+
+
+@pytest.fixture
+def right():
+    _, cache = batchnorm_forward(X, GAMMA, BETA, epsilon=EPSILON)
+    return batchnorm_backward(DY, cache)
+
+
+def test_the_right_backward_pass_goes_through(right):
+    dx, dgamma, dbeta = right
+    check_gradient(lambda v: loss(x=v), X, dx)
+    check_gradient(lambda v: loss(gamma=v), GAMMA, dgamma)
+    check_gradient(lambda v: loss(beta=v), BETA, dbeta)
+    check_direction(lambda v: loss(x=v), X, dx, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_each_typical_wrong_dx_is_found_entry_by_entry_and_along_a_direction(wrong):
+    with pytest.raises(GradientError):
+        check_gradient(loss, X, wrong())
+    with pytest.raises(GradientError):
+        check_direction(loss, X, wrong(), rng=np.random.default_rng(0))
+
+
+def test_x_for_x_hat_in_dgamma_is_found():
+    with pytest.raises(GradientError, match="gradient of gamma"):
+        check_gradient(
+            lambda v: loss(gamma=v), GAMMA, (DY * X).sum(axis=0), name="gamma"
+        )
+
+
+def test_the_message_names_the_place_and_both_numbers():
+    x, gradient = np.array([[1.0], [2.0]]), np.array([[2.0], [7.0]])
+    place = r"^gradient of x differs at \[1, 0\]: analytic 7, numerical 4"
+    with pytest.raises(GradientError, match=place + r" \(relative error 4.3e-01"):
+        check_gradient(lambda x: (x**2).sum(), x, gradient)
+
+
+def test_a_gradient_of_another_shape_or_with_a_nan_is_found():
+    with pytest.raises(GradientError, match="must have shape"):
+        check_gradient(np.sum, np.ones(3), np.ones((3, 1)))
+    with pytest.raises(GradientError):
+        check_gradient(np.sum, np.ones(3), np.array([1, np.nan, 1]))
+
+
+def test_float32_is_refused_since_too_few_digits_would_be_left():
+    with pytest.raises(TypeError, match="float64"):
+        check_gradient(np.sum, np.ones(3, np.float32), np.ones(3))
+
+
+def test_the_checked_point_is_not_changed():
+    x = X.copy()
+    numerical_gradient(lambda v: (v**3).sum(), x)
+    np.testing.assert_array_equal(x, X)
+
+
+def test_the_error_of_central_differences_falls_with_the_square_of_the_step():
+    def error(step):
+        return abs(
+            numerical_gradient(lambda v: np.exp(v).sum(), np.zeros(1), step=step)[0] - 1
+        )
+
+    assert 90 < error(1e-2) / error(1e-3) < 110
