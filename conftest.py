@@ -1,5 +1,5 @@
 """Set the environment of every test, chapters under nbval included, before anything is imported."""
 
-from quiet import silence
+from environment import prepare
 
-silence()
+prepare()

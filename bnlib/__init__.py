@@ -23,7 +23,13 @@ from bnlib.layers import (
     dense_network,
 )
 from bnlib.losses import binary_cross_entropy, mean_squared_error, softmax_cross_entropy
-from bnlib.standardization import merge_moments, min_max_scale, moments, standardize
+from bnlib.standardization import (
+    limits,
+    merge_moments,
+    min_max_scale,
+    moments,
+    standardize,
+)
 from bnlib.training import SGD, evaluate, fit
 
 __all__ = [
@@ -46,6 +52,7 @@ __all__ = [
     "evaluate",
     "fit",
     "gradient_norms",
+    "limits",
     "mean_squared_error",
     "merge_moments",
     "min_max_scale",

@@ -23,11 +23,9 @@ from bnlib.standardization import moments
 class BatchNormCache(NamedTuple):
     """What the backward pass needs of the forward pass, and the batch's own statistics."""
 
-    x_hat: np.ndarray  # (..., d) float64, features last; not a view of x: x may change
+    x_hat: np.ndarray  # (..., d) float64, features last; no view of x
     gamma: np.ndarray  # (d,) float64
-    inverse_std: (
-        np.ndarray
-    )  # (d,) 1 / sqrt(variance + epsilon); 0 for a constant feature where epsilon is 0
+    inverse_std: np.ndarray  # (d,) 1 / sqrt(variance + epsilon)
     mean: np.ndarray  # (d,) of this batch
     variance: np.ndarray  # (d,) of this batch, biased
     axis: int  # the axis of x and y that holds the features

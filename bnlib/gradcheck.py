@@ -1,8 +1,8 @@
 """Chapter 4. Gradients checked against finite differences, in every entry or in one direction.
 
 A check is only as good as its loss. sum(y) and sum(y**2) hardly depend on x through batch
-normalization, so that a wrong backward pass goes through them; weigh the outputs with random
-numbers instead.
+normalization: some wrong backward passes go through, and rounding may refuse the right one. Weigh
+the outputs with random numbers instead.
 """
 
 import numpy as np
@@ -104,16 +104,10 @@ def check_direction(f, x, gradient, *, rng, step=1e-5, tolerance=1e-6, name="x")
     numerical = _slope(f, x, step * direction, step)
     analytic = float(np.sum(gradient * direction))
     # Along a random direction a gradient of norm g has a slope of about g / sqrt(size).
-    scale = max(
-        abs(numerical), abs(analytic), np.linalg.norm(gradient) / np.sqrt(x.size)
-    )
-    _compare(
-        analytic,
-        numerical,
-        scale,
-        tolerance,
-        f"gradient of {name} differs along a random direction",
-    )
+    typical = np.linalg.norm(gradient) / np.sqrt(x.size)
+    scale = max(abs(numerical), abs(analytic), typical)
+    place = f"gradient of {name} differs along a random direction"
+    _compare(analytic, numerical, scale, tolerance, place)
 
 
 def _slope(f, x, shift, step):

@@ -43,9 +43,8 @@ def initialize(initializer, fan_in, fan_out, *, rng):
     std = np.sqrt(_VARIANCES[scale](fan_in, fan_out))
     if shape == "normal":
         return rng.normal(0, std, (fan_in, fan_out))
-    limit = (
-        np.sqrt(3) * std
-    )  # a uniform variable on [-limit, limit] has variance limit**2 / 3
+    # A uniform variable on [-limit, limit] has variance limit**2 / 3.
+    limit = np.sqrt(3) * std
     return rng.uniform(-limit, limit, (fan_in, fan_out))
 
 

@@ -93,9 +93,7 @@ class Dense(Layer):
     def _forward(self, x, training):
         kernel = self.params["kernel"]
         check_shape(x, "x", (len(x), kernel.shape[0]))
-        x = np.array(
-            x, kernel.dtype
-        )  # a copy: the caller may change x before the backward pass
+        x = np.array(x, kernel.dtype)  # a copy: x may change before the backward pass
         y = x @ kernel
         if "bias" in self.params:
             y += self.params["bias"]
@@ -458,9 +456,8 @@ def dense_network(
         )
     layers = []
     for num_inputs, units in pairwise(widths[:-1]):
-        use_bias = (
-            batchnorm != "before"
-        )  # just before batch norm a bias is subtracted again
+        # Just before batch norm a bias would be subtracted again.
+        use_bias = batchnorm != "before"
         dense = {"kernel_initializer": kernel_initializer, "dtype": dtype, "rng": rng}
         layers.append(Dense(num_inputs, units, use_bias=use_bias, **dense))
         if batchnorm == "before":

@@ -41,9 +41,8 @@ def softmax_cross_entropy(logits, labels):
             f"labels must lie in {allowed}. Received: [{labels.min()}, {labels.max()}]"
         )
     m = len(labels)
-    shifted = logits - logits.max(
-        axis=1, keepdims=True
-    )  # the largest exponent becomes exp(0)
+    # The largest exponent becomes exp(0).
+    shifted = logits - logits.max(axis=1, keepdims=True)
     log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     loss = -log_probabilities[np.arange(m), labels].mean(dtype=np.float64)
     dlogits = np.exp(log_probabilities)

@@ -98,22 +98,89 @@ def plot_descent(hessian, path, ax, *, color="#0072B2", levels=12):
     )
 
 
-def plot_history(histories, ax, *, name="val_accuracy"):
-    """Draw one list of several training histories against the epoch.
+def plot_batchnorm_graph(values, ax):
+    """Draw batch normalization as a graph: each value a box with its shape, arrows forward.
+
+    What a row goes through alone is blue and solid; the detours by way of the batch's statistics,
+    where all rows meet, are vermillion and dashed.
 
     Parameters
     ----------
-    histories : list of (history, style)
-        `bnlib.training.History` or Keras's own, each with `WITH`, `WITHOUT` or another style.
+    values : dict of str to array_like
+        Of the forward pass: x, mean, centred, variance, inverse_std, x_hat, gamma, beta, y.
     ax : matplotlib.axes.Axes
-    name : str
-        Which list: "loss", "accuracy", "val_loss", "val_accuracy".
     """
-    for history, style in histories:
-        recorded = getattr(history, "history", None) or vars(history)
-        values = recorded[name]
-        ax.plot(np.arange(1, len(values) + 1), values, **style)
-    ax.set(xlabel="epoch", ylabel=name.replace("val_", "validation ").replace("_", " "))
+    places = {
+        "x": (0, 6), "mean": (1, 5), "centred": (0, 4), "variance": (1, 3), "inverse_std": (1, 2),
+        "x_hat": (0, 1), "gamma": (1, 0.5), "beta": (1, -0.5), "y": (0, 0),
+    }  # fmt: skip
+    road, detour = (
+        {"color": WITH["color"]},
+        {"color": WITHOUT["color"], "linestyle": "--"},
+    )
+    arrows = [
+        (road, ["x-centred", "centred-x_hat", "x_hat-y"]),
+        (detour, ["x-mean", "mean-centred", "centred-variance"]),
+        (detour, ["variance-inverse_std", "inverse_std-x_hat"]),
+        ({"color": "#666666"}, ["gamma-y", "beta-y"]),
+    ]
+    look = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "black"}
+    boxes = {}
+    for name, place in places.items():
+        label = f"{name}  {np.shape(values[name])}"
+        text = ax.text(*place, label, ha="center", va="center", bbox=look)
+        boxes[name] = text.get_bbox_patch()
+    common = {"arrowstyle": "-|>", "linewidth": 1.8, "mutation_scale": 14}
+    for style, pairs in arrows:
+        for start, end in (pair.split("-") for pair in pairs):
+            ends = {
+                "patchA": boxes[start],
+                "patchB": boxes[end],
+                "shrinkA": 0,
+                "shrinkB": 0,
+            }
+            ax.annotate(
+                "", places[end], places[start], arrowprops={**common, **style, **ends}
+            )
+    ax.set(xlim=(-0.4, 1.45), ylim=(-0.9, 6.4))
+    ax.axis("off")
+
+
+def plot_projection(vector, direction, ax, *, names):
+    """Draw a vector, its part along a direction, and what is left, in the plane of the two.
+
+    Parameters
+    ----------
+    vector, direction : array_like of shape (n,)
+    ax : matplotlib.axes.Axes
+    names : sequence of 3 str
+        Of the vector, of its part along the direction, of what is left.
+    """
+    vector, direction = np.asarray(vector), np.asarray(direction)
+    unit = direction / np.linalg.norm(direction)
+    along = vector @ unit
+    left = np.linalg.norm(vector - along * unit)
+    ax.plot([along, along], [0, left], ":", color="#666666", linewidth=1)
+    ax.plot([0, along], [left, left], ":", color="#666666", linewidth=1)
+    whole, part, rest = "black", WITHOUT["color"], WITH["color"]
+    for tip, color, dash in (
+        ((along, left), whole, "-"),
+        ((along, 0), part, "--"),
+        ((0, left), rest, "-"),
+    ):
+        look = {"color": color, "linestyle": dash, "linewidth": 2, "mutation_scale": 16}
+        ends = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", tip, (0, 0), arrowprops={**look, **ends})
+    at = {"textcoords": "offset points", "ha": "center"}
+    ax.annotate(names[0], (along, left), (0, 5), color=whole, **at)
+    ax.annotate(names[1], (along / 2, 0), (0, -8), color=part, va="top", **at)
+    ax.annotate(names[2], (0, left), (0, 5), color=rest, **at)
+    ax.set(
+        xlim=(-0.35 * along, 1.25 * along),
+        ylim=(-0.25 * left, 1.25 * left),
+    )
+    ax.set_aspect("equal")
+    ax.axis("off")
 
 
 def _sharpen():

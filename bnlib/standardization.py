@@ -53,23 +53,14 @@ def moments(x, *, axis=-1):
     Moments(count=2, mean=array([ 2., 10.]), variance=array([1., 0.]))
     """
     rows = _features_last(x, axis).astype(np.float64)
-    # Deviations from the first row lose no digits to a large common mean, and those of a
-    # constant are exactly zero.
+    # Deviations from the first row lose no digits to a large common mean, and
+    # those of a constant feature are exactly zero.
     first = rows[(0,) * (rows.ndim - 1)]
     with np.errstate(over="ignore", invalid="ignore"):
         shift = _average(rows - first)
-        variance = _average(np.square(rows - first - shift))
         mean = first + shift
-    if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
-        feature = int(np.argmin(np.isfinite(mean) & np.isfinite(variance)))
-        cause = (
-            "a variance beyond float64"
-            if np.isfinite(rows[..., feature]).all()
-            else "a NaN or an infinity"
-        )
-        raise NonFiniteError(
-            f"x must be finite, and so must its variance. Received: {cause} in feature {feature}"
-        )
+        variance = _average(np.square(rows - first - shift))
+    _refuse_non_finite(rows, mean, variance)
     return Moments(rows.size // rows.shape[-1], mean, variance)
 
 
@@ -186,6 +177,18 @@ def _features_last(x, axis):
 
 def _average(rows):
     return rows.mean(axis=tuple(range(rows.ndim - 1)))
+
+
+def _refuse_non_finite(rows, mean, variance):
+    finite = np.isfinite(mean) & np.isfinite(variance)
+    if not finite.all():
+        feature = int(finite.argmin())
+        numbers = np.isfinite(rows[..., feature]).all()
+        cause = "a variance beyond float64" if numbers else "a NaN or an infinity"
+        raise NonFiniteError(
+            "x must be finite, and so must its variance. "
+            f"Received: {cause} in feature {feature}"
+        )
 
 
 def _merge_two(a, b):

@@ -20,15 +20,15 @@ class Evaluation(NamedTuple):
 
 @dataclass
 class History:
-    """One number an epoch in each list."""
+    """One number an epoch in each list.
 
-    loss: list = field(
-        default_factory=list
-    )  # mean over the epoch's batches, as they were trained on
+    `loss` and `accuracy` are means over the epoch's batches, as they were trained on; `val_loss`
+    and `val_accuracy` are taken at its end, in inference mode.
+    """
+
+    loss: list = field(default_factory=list)
     accuracy: list = field(default_factory=list)
-    val_loss: list = field(
-        default_factory=list
-    )  # at the end of the epoch, in inference mode
+    val_loss: list = field(default_factory=list)
     val_accuracy: list = field(default_factory=list)
     diverged: bool = (
         False  # training stopped early because a number was no longer finite

@@ -149,3 +149,13 @@ def test_the_error_of_central_differences_falls_with_the_square_of_the_step():
         )
 
     assert 90 < error(1e-2) / error(1e-3) < 110
+
+
+def test_a_right_gradient_passes_along_a_direction_that_hardly_changes_the_function():
+    x = np.array([1.0, 2.0])  # gradient of the sum of cubes: (3, 12)
+
+    class Across:
+        def normal(self, size):
+            return np.array([12.0, -3.0])
+
+    check_direction(lambda v: (v**3).sum(), x, 3 * x**2, rng=Across(), step=1e-3)

@@ -64,10 +64,8 @@ def test_the_gradients_of_every_layer_match_finite_differences(make):
     layer = make()
     x = rng(1).normal(0.3, 1, (6, 4))
     weights = rng(2).normal(size=layer.forward(x, training=True).shape)
-    for name, value in layer.params.items():
-        layer.params[name] = value + rng(3).normal(
-            size=value.shape
-        )  # away from the start
+    for name, value in layer.params.items():  # away from the start
+        layer.params[name] = value + rng(3).normal(size=value.shape)
     layer.forward(x, training=True)
     dx = layer.backward(weights)
 
@@ -86,12 +84,15 @@ def test_the_gradients_of_every_layer_match_finite_differences(make):
         layer.params[name] = value
 
 
-@pytest.mark.parametrize("training", [False, None])
-def test_backward_without_a_training_forward_is_a_clear_error(training):
-    layer = BatchNormalization(2)
-    if training is not None:
+@pytest.mark.parametrize(
+    "make", [lambda: Dense(2, 2, rng=rng()), ReLU, lambda: BatchNormalization(2)]
+)
+@pytest.mark.parametrize("inferred", [False, True])
+def test_backward_without_a_training_forward_is_a_clear_error(make, inferred):
+    layer = make()
+    if inferred:
         layer.forward(np.eye(2), training=True)
-        layer.forward(np.eye(2), training=training)
+        layer.forward(np.eye(2), training=False)
     with pytest.raises(
         RuntimeError, match=r"needs forward\(x, training=True\) before it"
     ):

@@ -8,7 +8,6 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 from bnlib import plots
-from bnlib.training import History
 
 
 @pytest.fixture
@@ -48,12 +47,19 @@ def test_a_descent_is_drawn_on_the_contours_of_its_loss(ax):
     assert ax.get_xlim()[0] < -4 < 4 < ax.get_xlim()[1]
 
 
-def test_histories_of_bnlib_and_of_keras_are_drawn_alike(ax):
-    class KerasHistory:
-        history = {"val_accuracy": [0.2, 0.6]}  # noqa: RUF012
+def test_the_graph_of_batch_norm_names_every_value_with_its_shape(ax):
+    vectors = ["mean", "variance", "inverse_std", "gamma", "beta"]
+    tables = ["x", "centred", "x_hat", "y"]
+    values = {name: np.ones(2) for name in vectors} | {
+        name: np.ones((4, 2)) for name in tables
+    }
+    plots.plot_batchnorm_graph(values, ax)
+    labels = {text.get_text() for text in ax.texts} - {""}
+    assert labels == {f"{n}  (2,)" for n in vectors} | {f"{n}  (4, 2)" for n in tables}
+    assert sum(not text.get_text() for text in ax.texts) == 10  # arrows
 
-    ours = History(val_accuracy=[0.1, 0.5])
-    plots.plot_history([(ours, plots.WITHOUT), (KerasHistory(), plots.WITH)], ax)
-    assert [line.get_ydata().tolist() for line in ax.lines] == [[0.1, 0.5], [0.2, 0.6]]
-    assert ax.get_xlabel() == "epoch"
-    assert ax.get_ylabel() == "validation accuracy"
+
+def test_a_projection_leaves_a_vector_at_a_right_angle_to_the_direction(ax):
+    plots.plot_projection([3.0, 4.0], [2.0, 0.0], ax, names=["v", "along", "left"])
+    tips = [text.xy for text in ax.texts if not text.get_text()]
+    np.testing.assert_allclose(tips, [(3, 4), (3, 0), (0, 4)])
