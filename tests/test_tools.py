@@ -1,0 +1,227 @@
+"""The tools around the book: set-up, form of the notebooks, the builder's own extensions."""
+
+import nbformat
+import pytest
+from math_core import LatexError
+from nbformat import v4
+
+import complete
+import fresh
+import mathfont
+import mathml
+import notebooks
+from address import repository
+from bootstrap import fault
+
+
+@pytest.fixture
+def notebook():
+    """Return a notebook as an editor stores it: a number, an image, a time, a name of its own."""
+    drawn = v4.new_output(
+        "display_data",
+        {"text/plain": "<Figure>", "image/png": "AAAA"},
+        metadata={"a": 1},
+    )
+    value = v4.new_output("execute_result", {"text/plain": "3"}, execution_count=7)
+    cell = v4.new_code_cell(
+        "1 + 2\n", outputs=[drawn, value], execution_count=7, id="random"
+    )
+    cell.metadata = {
+        "execution": {"iopub.status.idle": "now"},
+        "tags": ["hide-input"],
+        "collapsed": True,
+    }
+    return v4.new_notebook(
+        cells=[v4.new_markdown_cell("# One"), cell],
+        metadata={"kernelspec": {"name": "mine", "display_name": "My own"}},
+    )
+
+
+def write(notebook, path):
+    """Write a notebook of these cells and return its path."""
+    nbformat.write(notebook, path)
+    return path
+
+
+class TestNormalForm:
+    def test_text_stays_and_what_varies_goes(self, notebook):
+        cell = notebooks.normalise(notebook).cells[1]
+        assert cell.id == "cell-02"
+        assert cell.execution_count == 1
+        assert cell.metadata == {"tags": ["hide-input"]}
+        assert cell.outputs[0] == {
+            "output_type": "display_data",
+            "data": {"text/plain": "<Figure>"},
+            "metadata": {},
+        }
+        assert cell.outputs[1]["data"] == {"text/plain": "3"}
+
+    def test_a_normal_notebook_is_left_as_it_is(self, notebook):
+        once = notebooks.to_text(notebooks.normalise(notebook))
+        assert (
+            notebooks.to_text(notebooks.normalise(nbformat.reads(once, as_version=4)))
+            == once
+        )
+
+    def test_the_given_notebook_is_not_written_to(self, notebook):
+        before = nbformat.writes(notebook)
+        notebooks.normalise(notebook)
+        assert nbformat.writes(notebook) == before
+
+    def test_the_check_names_the_notebook_that_is_out_of_form(
+        self, notebook, tmp_path, capsys
+    ):
+        path = write(notebook, tmp_path / "odd.ipynb")
+        assert notebooks.main(["--check", str(path)]) == 1
+        assert "odd.ipynb" in capsys.readouterr().err
+
+
+class TestExecution:
+    def test_outputs_are_stored_in_normal_form(self, tmp_path):
+        path = write(
+            v4.new_notebook(cells=[v4.new_code_cell("print('seen')")]),
+            tmp_path / "good.ipynb",
+        )
+        notebooks.execute(path)
+        assert notebooks.is_normal(path)
+        assert nbformat.read(path, as_version=4).cells[0].outputs[0].text == "seen\n"
+
+    def test_a_failing_cell_is_named_with_its_source_and_nothing_is_written(
+        self, tmp_path
+    ):
+        cells = [v4.new_code_cell("x = 1"), v4.new_code_cell("x / 0")]
+        path = write(v4.new_notebook(cells=cells), tmp_path / "bad.ipynb")
+        before = path.read_bytes()
+        with pytest.raises(
+            notebooks.ChapterError,
+            match=r"bad.ipynb, cell-02, failed: ZeroDivisionError.*\n +x / 0",
+        ):
+            notebooks.execute(path)
+        assert path.read_bytes() == before
+
+
+class TestFormulas:
+    def test_a_formula_becomes_mathml_that_keeps_its_latex(self):
+        math = mathml.to_mathml(r"\frac{x - \mu}{\sigma}", display=True)
+        assert math.startswith(
+            r'<math alttext="\frac{x - \mu}{\sigma}" display="block">'
+        )
+        assert "<mfrac>" in math
+
+    @pytest.mark.parametrize(
+        "environment", ["align", "align*", "aligned", "equation", "gather"]
+    )
+    def test_an_environment_sets_no_number_of_its_own(self, environment):
+        math = mathml.to_mathml(
+            rf"\begin{{{environment}}} a = b \end{{{environment}}}", display=True
+        )
+        assert "(1)" not in math
+
+    def test_an_unknown_command_is_an_error(self):
+        with pytest.raises(LatexError, match="nonsense"):
+            mathml.to_mathml(r"\nonsense", display=False)
+
+    def test_a_line_break_outside_of_an_environment_is_an_error(self):
+        with pytest.raises(LatexError, match="aligned"):
+            mathml.to_mathml(r"a \\ b", display=True)
+
+    def test_the_font_is_cut_to_the_characters_of_the_formulas(self):
+        assert mathfont.characters_in_formulas(
+            ["text <math><mi>x</mi></math> more"]
+        ) >= {ord("x")}
+        assert ord("ö") not in mathfont.characters_in_formulas(
+            ["ö <math><mi>x</mi></math>"]
+        )
+
+
+class TestCompleteness:
+    def test_a_page_that_was_not_built_is_a_fault(self, tmp_path):
+        assert (
+            complete.fault_of_page(tmp_path / "none.html", "Title")
+            == "has not been built"
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("", "is empty"),
+            ("<p>No heading</p>", "is empty"),
+            (
+                "<h1>Another</h1>",
+                "'Another' instead of its title 'Why &amp; how'".replace("&amp;", "&"),
+            ),
+        ],
+    )
+    def test_a_page_without_its_title_is_a_fault(self, tmp_path, text, words):
+        page = tmp_path / "page.html"
+        page.write_text(text, encoding="utf-8")
+        assert words in complete.fault_of_page(page, "Why & how")
+
+    def test_a_page_with_its_title_is_none(self, tmp_path):
+        page = tmp_path / "page.html"
+        page.write_text(
+            '<h1><span class="section-number">1. </span>Why &amp; how<a>#</a></h1>',
+            encoding="utf-8",
+        )
+        assert complete.fault_of_page(page, "Why & how") is None
+
+    def test_a_failed_cell_is_named_with_its_source(self):
+        failed = v4.new_output(
+            "error", ename="ValueError", evalue="wrong", traceback=[]
+        )
+        cells = [
+            v4.new_markdown_cell("# One"),
+            v4.new_code_cell("f()", outputs=[failed]),
+        ]
+        words = complete.fault_of_chapter(v4.new_notebook(cells=cells))
+        assert words == "cell 2 failed: ValueError: wrong\n    f()"
+
+
+class TestFreshness:
+    def test_a_change_in_the_library_changes_the_digest_of_the_executions(
+        self, tmp_path
+    ):
+        source = tmp_path / "bnlib" / "layers.py"
+        source.parent.mkdir()
+        source.write_text("a = 1\n")
+        before = fresh.digest(tmp_path, fresh.EXECUTIONS)
+        source.write_text("a = 2\n")
+        assert fresh.digest(tmp_path, fresh.EXECUTIONS) != before
+
+    def test_line_ends_make_no_difference(self, tmp_path):
+        (tmp_path / "a.md").write_bytes(b"one\r\n")
+        (tmp_path / "b").mkdir()
+        (tmp_path / "b" / "a.md").write_bytes(b"one\n")
+        assert fresh.digest(tmp_path, ["a.md"]) == fresh.digest(
+            tmp_path / "b", ["a.md"]
+        )
+
+    def test_a_site_without_a_stamp_is_not_current(self, tmp_path):
+        assert not fresh.is_current(tmp_path)
+
+
+class TestAddress:
+    def test_nobody_tells(self):
+        assert repository({}) is None
+
+    def test_the_environment_tells(self):
+        assert (
+            repository({"BOOK_REPOSITORY_URL": "https://example.org/a/b/"})
+            == "https://example.org/a/b"
+        )
+
+    def test_github_tells(self):
+        told = {"GITHUB_SERVER_URL": "https://example.org", "GITHUB_REPOSITORY": "a/b"}
+        assert repository(told) == "https://example.org/a/b"
+
+
+class TestSetUp:
+    @pytest.mark.parametrize("version", [(3, 10), (3, 14), (2, 7)])
+    def test_another_python_is_told_what_is_needed(self, version):
+        assert "needs Python 3.11, 3.12 or 3.13" in fault(version, has_ensurepip=True)
+
+    def test_a_debian_python_without_venv_is_told_the_package(self):
+        assert "apt install python3.11-venv" in fault((3, 11), has_ensurepip=False)
+
+    def test_a_complete_python_is_fine(self):
+        assert fault((3, 12), has_ensurepip=True) is None
