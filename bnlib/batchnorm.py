@@ -1,8 +1,8 @@
 """Chapters 3 and 4. Batch normalization: forward, backward, inference, the moving averages.
 
 `batchnorm_forward` is Algorithm 1 of Ioffe and Szegedy (2015); `batchnorm_inference` is step 11
-of their Algorithm 2; `batchnorm_backward` is the closed form of the six gradients at the end of
-their section 3.
+of their Algorithm 2; `batchnorm_backward` is the closed form of the six gradients that stand
+before their section 3.1.
 """
 
 from typing import NamedTuple
