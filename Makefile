@@ -1,5 +1,5 @@
 # The course in a few words: `make book` builds the site, `make test` proves it. `make help` lists the rest.
-.PHONY: book test serve notebooks lint requirements help clean
+.PHONY: book test bench serve notebooks lint mutants requirements help clean
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -20,6 +20,9 @@ book: $(READY)  ## execute every chapter and build the site into _build/html
 test: book  ## build the book, then test the library, the chapters and the site
 	$(BIN)/python -m pytest
 
+bench: $(READY)  ## time the library beside Keras, PyTorch and the roofline; add them by pip install -e '.[bench]' torch
+	$(BIN)/python -m benchmarks
+
 serve: book  ## show the site on this machine
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
 
@@ -31,13 +34,18 @@ lint: $(READY)  ## check the style of the code and the form of the notebooks
 	$(BIN)/ruff format --check
 	$(BIN)/python tools/notebooks.py --check
 
+mutants: $(READY)  ## break the mathematics on purpose, one change at a time, and list what no test noticed
+	$(BIN)/python -m pip install --quiet -e '.[mutants]'
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
 requirements: $(READY)  ## pin every package again, for Linux, macOS and Windows
 	$(BIN)/python -m pip install --quiet uv
 	echo '-e .[course,book,test]' | $(BIN)/python -m uv pip compile - --universal --upgrade \
 		--python-version 3.11 --custom-compile-command "make requirements" --output-file requirements.txt
 
 clean:  ## remove what was built, executed chapters included
-	rm -rf _build .pytest_cache .ruff_cache
+	rm -rf _build mutants .hypothesis .pytest_cache .ruff_cache
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*##/make \1:/p' $(firstword $(MAKEFILE_LIST))

@@ -11,10 +11,10 @@ import numpy as np
 
 from bnlib.checks import (
     NonFiniteError,
-    as_axis,
     as_floats,
     as_number,
     as_vector,
+    check_batchnorm_arguments,
     check_shape,
 )
 from bnlib.standardization import moments
@@ -69,7 +69,9 @@ def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3):
     >>> cache.mean, cache.variance
     (array([2., 5.]), array([1., 0.]))
     """
-    x, axis, gamma, beta, epsilon = _arguments(x, axis, gamma, beta, epsilon)
+    x, axis, gamma, beta, epsilon = check_batchnorm_arguments(
+        x, axis, gamma, beta, epsilon
+    )
     features_last = np.moveaxis(x, axis, -1)
 
     _, mean, variance = moments(x, axis=axis)
@@ -140,7 +142,9 @@ def batchnorm_inference(
     >>> batchnorm_inference([[5.0]], [2], [1], moving_mean=[3], moving_variance=[4], epsilon=0)
     array([[3.]])
     """
-    x, axis, gamma, beta, epsilon = _arguments(x, axis, gamma, beta, epsilon)
+    x, axis, gamma, beta, epsilon = check_batchnorm_arguments(
+        x, axis, gamma, beta, epsilon
+    )
     mean = as_vector(moving_mean, "moving_mean", gamma.size)
     variance = as_vector(moving_variance, "moving_variance", gamma.size)
     if (variance < 0).any():
@@ -183,15 +187,6 @@ def update_moving_average(moving, value, *, momentum=0.99):
             f"a moving average takes in finite values only. Received: {value}"
         )
     return momentum * moving + (1 - momentum) * value
-
-
-def _arguments(x, axis, gamma, beta, epsilon):
-    """Check what the forward pass and inference have in common."""
-    x = as_floats(x, "x", min_ndim=2)
-    axis = as_axis(axis, x.ndim)
-    gamma = as_vector(gamma, "gamma", x.shape[axis])
-    beta = as_vector(beta, "beta", x.shape[axis])
-    return x, axis, gamma, beta, as_number(epsilon, "epsilon")
 
 
 def _inverse_std(variance, epsilon):

@@ -49,7 +49,8 @@ def as_floats(x, name, *, min_ndim=0):
             f"{name} must hold float16, float32, float64 or integers. "
             f"Received: dtype {array.dtype}"
         )
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.ndim < min_ndim:
         raise ValueError(
             f"{name} must have at least {min_ndim} axes. Received: shape {array.shape}"
@@ -128,3 +129,25 @@ def check_shape(array, name, shape):
         raise ValueError(
             f"{name} must have shape {tuple(shape)}. Received: shape {array.shape}"
         )
+
+
+def check_finite_moments(rows, mean, variance):
+    """Raise a NonFiniteError that names the feature, unless all moments of `rows` are finite."""
+    finite = np.isfinite(mean) & np.isfinite(variance)
+    if not finite.all():
+        feature = int(finite.argmin())
+        numbers = np.isfinite(rows[..., feature]).all()
+        cause = "a variance beyond float64" if numbers else "a NaN or an infinity"
+        raise NonFiniteError(
+            "x must be finite, and so must its variance. "
+            f"Received: {cause} in feature {feature}"
+        )
+
+
+def check_batchnorm_arguments(x, axis, gamma, beta, epsilon):
+    """Check what the forward pass and inference of batch normalization have in common."""
+    x = as_floats(x, "x", min_ndim=2)
+    axis = as_axis(axis, x.ndim)
+    gamma = as_vector(gamma, "gamma", x.shape[axis])
+    beta = as_vector(beta, "beta", x.shape[axis])
+    return x, axis, gamma, beta, as_number(epsilon, "epsilon")

@@ -1,8 +1,8 @@
 """Chapters 2 to 5. Layers that own parameters, and the chain of them that is a network.
 
 A layer has `params` and `grads`, dicts with the same keys; `forward(x, training=...)` and
-`backward(dy)`. The mathematics of batch normalization is in `bnlib.batchnorm`; here is only the
-bookkeeping. Names are Keras's.
+`backward(dy)`. The mathematics of batch normalization is in `bnlib.batchnorm`, and at
+speed in `bnlib.fastnorm`; here is only the bookkeeping. Names are Keras's.
 """
 
 import os
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bnlib.batchnorm import (
+from bnlib.batchnorm import update_moving_average
+from bnlib.checks import as_count, as_floats, as_number, check_shape
+from bnlib.fastnorm import (
     batchnorm_backward,
     batchnorm_forward,
     batchnorm_inference,
-    update_moving_average,
 )
-from bnlib.checks import as_count, as_floats, as_number, check_shape
 from bnlib.initializers import initialize
 
 
@@ -49,6 +49,10 @@ class Layer:
     def describe(self):
         """Return one line for the summary."""
         return type(self).__name__
+
+    def __getstate__(self):
+        """Copy and pickle everything but the cache, which belongs to one forward pass."""
+        return {**self.__dict__, "_cache": None}
 
 
 class Dense(Layer):

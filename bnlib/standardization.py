@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnlib.checks import NonFiniteError, as_axis, as_floats, as_vector
+from bnlib.checks import (
+    NonFiniteError,
+    as_axis,
+    as_floats,
+    as_vector,
+    check_finite_moments,
+)
 
 
 class Moments(NamedTuple):
@@ -60,7 +66,7 @@ def moments(x, *, axis=-1):
         shift = _average(rows - first)
         mean = first + shift
         variance = _average(np.square(rows - first - shift))
-    _refuse_non_finite(rows, mean, variance)
+    check_finite_moments(rows, mean, variance)
     return Moments(rows.size // rows.shape[-1], mean, variance)
 
 
@@ -177,18 +183,6 @@ def _features_last(x, axis):
 
 def _average(rows):
     return rows.mean(axis=tuple(range(rows.ndim - 1)))
-
-
-def _refuse_non_finite(rows, mean, variance):
-    finite = np.isfinite(mean) & np.isfinite(variance)
-    if not finite.all():
-        feature = int(finite.argmin())
-        numbers = np.isfinite(rows[..., feature]).all()
-        cause = "a variance beyond float64" if numbers else "a NaN or an infinity"
-        raise NonFiniteError(
-            "x must be finite, and so must its variance. "
-            f"Received: {cause} in feature {feature}"
-        )
 
 
 def _merge_two(a, b):

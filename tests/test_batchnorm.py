@@ -294,3 +294,70 @@ def test_after_100_updates_at_0_99_more_than_a_third_of_the_start_is_left():
 def test_a_moving_average_refuses_what_is_not_finite(bad):
     with pytest.raises(NonFiniteError):
         update_moving_average([0.0], [bad])
+
+
+# Errors
+
+
+@pytest.mark.parametrize("name", ["x", "gamma", "beta"])
+def test_an_argument_of_the_forward_pass_that_is_not_numbers_is_refused_by_name(name):
+    arguments = {"x": np.eye(2), "gamma": np.ones(2), "beta": np.ones(2)}
+    with pytest.raises(TypeError, match=f"^{name} must hold"):
+        batchnorm_forward(**(arguments | {name: [["a", "b"]]}))
+
+
+@pytest.mark.parametrize("name", ["gamma", "beta", "moving_mean", "moving_variance"])
+def test_a_vector_of_another_length_is_refused_by_name(name):
+    names = "gamma", "beta", "moving_mean", "moving_variance"
+    vectors = {other: [1, 2] for other in names}
+    with pytest.raises(ValueError, match=rf"^{name} must have shape \(2,\)"):
+        batchnorm_inference(np.eye(2), **(vectors | {name: [1]}))
+
+
+def test_rows_without_features_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"^x must have at least 2 axes"):
+        batchnorm_forward([1.0, 2.0], [1, 1], [0, 0])
+
+
+def test_a_dy_that_is_not_numbers_or_of_another_shape_is_refused_by_name():
+    _, cache = batchnorm_forward(np.zeros((2, 3)), np.ones(3), np.zeros(3))
+    with pytest.raises(TypeError, match=r"^dy must hold"):
+        batchnorm_backward([["a"]], cache)
+    with pytest.raises(ValueError, match=r"^dy must have shape \(2, 3\)"):
+        batchnorm_backward(np.zeros((3, 2)), cache)
+
+
+def test_a_negative_epsilon_or_moving_variance_is_refused_and_zero_is_not():
+    with pytest.raises(ValueError, match=r"^epsilon must be finite and lie in \[0"):
+        batchnorm_forward(np.eye(2), [1, 1], [0, 0], epsilon=-1e-9)
+    with pytest.raises(ValueError, match=r"^moving_variance must not be .*: -3\.0$"):
+        batchnorm_inference([[1.0, 2.0]], [1, 1], [0, 0], [0, 0], [-2, -3])
+    y = batchnorm_inference([[5.0]], [3.0], [1.0], [4.0], [0.0], epsilon=0.25)
+    np.testing.assert_array_equal(y, [[7.0]])
+
+
+def test_a_moving_average_refuses_what_it_cannot_average_by_name():
+    with pytest.raises(
+        ValueError, match=r"^momentum must be finite and lie in \[0, 1\]"
+    ):
+        update_moving_average([0.0], [1.0], momentum=1.5)
+    with pytest.raises(TypeError, match=r"^value must hold"):
+        update_moving_average([0.0], ["a"])
+    with pytest.raises(ValueError, match=r"^moving must have shape \(2,\)"):
+        update_moving_average([0.0], [1.0, 2.0])
+    with pytest.raises(NonFiniteError, match=r"finite values only\. Received: \[nan\]"):
+        update_moving_average([0.0], [np.nan])
+
+
+def test_a_moving_average_keeps_99_hundredths_where_nothing_else_is_said():
+    np.testing.assert_allclose(update_moving_average([1.0], [0.0]), 0.99, rtol=1e-15)
+
+
+def test_epsilon_is_a_thousandth_where_nothing_else_is_said():
+    x = np.array([[0.0], [2e-3]])  # variance 1e-6
+    y, _ = batchnorm_forward(x, [1.0], [0.0])
+    np.testing.assert_allclose(
+        y.ravel(), [-1e-3 / np.sqrt(1.001e-3), 1e-3 / np.sqrt(1.001e-3)]
+    )
+    y = batchnorm_inference([[1.0]], [1.0], [0.0], [0.0], [3e-3])
+    np.testing.assert_allclose(y, 1 / np.sqrt(4e-3), rtol=1e-12)

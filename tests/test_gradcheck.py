@@ -1,5 +1,7 @@
 """Specification of `bnlib.gradcheck`: right gradients pass, each typical wrong one is found."""
 
+from contextlib import nullcontext as does_not_raise
+
 import numpy as np
 import pytest
 
@@ -122,6 +124,73 @@ def test_the_message_names_the_place_and_both_numbers():
     place = r"^gradient of x differs at \[1, 0\]: analytic 7, numerical 4"
     with pytest.raises(GradientError, match=place + r" \(relative error 4.3e-01"):
         check_gradient(lambda x: (x**2).sum(), x, gradient)
+
+
+def test_the_place_is_that_of_the_largest_difference_not_of_the_largest_entry():
+    x = np.array([10.0, 1.0])
+    with pytest.raises(
+        GradientError, match=r"differs at \[1\]: analytic 3, numerical 2"
+    ):
+        check_gradient(lambda x: (x**2).sum(), x, np.array([20.0, 3.0]))
+
+
+def test_a_direction_that_differs_is_told_with_both_numbers():
+    x = np.array([3.0])
+    told = r"^gradient of {} differs along a random direction: analytic -?7, numerical -?6 "
+    with pytest.raises(GradientError, match=told.format("x")):
+        check_direction(lambda x: (x**2).sum(), x, np.array([7.0]), rng=RNG)
+    with pytest.raises(GradientError, match=told.format("gamma")):
+        check_direction(
+            lambda x: (x**2).sum(), x, np.array([7.0]), rng=RNG, name="gamma"
+        )
+
+
+@pytest.mark.parametrize("step", [1e-2, 0.5])
+def test_the_step_is_the_one_that_was_asked_for(step):
+    x = np.array([1.0])  # the slope of x**3 over [1 - step, 1 + step] is 3 + step**2
+    check_gradient(lambda x: (x**3).sum(), x, 3 + np.array([step**2]), step=step)
+    slope = numerical_gradient(lambda x: (x**3).sum(), x)
+    np.testing.assert_allclose(slope, 3, rtol=1e-8)
+
+
+def test_a_gradient_of_zero_is_right_where_the_function_is_constant():
+    check_gradient(lambda x: 5.0, np.ones(3), np.zeros(3), tolerance=0)
+    check_direction(lambda x: 5.0, np.ones(3), np.zeros(3), rng=RNG, tolerance=0)
+
+
+class Along:
+    """In place of a random generator: the direction along the first entry."""
+
+    def normal(self, size):
+        return np.eye(1, *size)[0]
+
+
+@pytest.mark.parametrize(("error", "passes"), [(0.00995, True), (0.01005, False)])
+@pytest.mark.parametrize("size", [0.01, 1.0, 100.0])
+def test_the_tolerance_is_relative_to_the_larger_of_the_two_slopes(size, error, passes):
+    x, smaller = np.zeros(4), size * (1 - error)
+    for slope, said in ((size, smaller), (smaller, size)):
+        gradient = np.array([said, 0, 0, 0])
+        outcome = does_not_raise() if passes else pytest.raises(GradientError)
+        with outcome:
+            check_gradient(lambda x, a=slope: a * x[0], x, gradient, tolerance=0.01)
+        with outcome:
+            check_direction(
+                lambda x, a=slope: a * x[0], x, gradient, rng=Along(), tolerance=0.01
+            )
+
+
+def test_along_a_direction_the_scale_is_the_typical_slope_of_a_gradient_of_that_size():
+    gradient = np.full(101, 3.0)
+    gradient[0] = 0  # the typical slope is 3: an error of 0.1 is one of 3.3 percent
+    options = {"rng": Along(), "step": 1e-3}
+    check_direction(
+        lambda x: 0.1 * x[0], np.zeros(101), gradient, tolerance=0.034, **options
+    )
+    with pytest.raises(GradientError):
+        check_direction(
+            lambda x: 0.1 * x[0], np.zeros(101), gradient, tolerance=0.033, **options
+        )
 
 
 def test_a_gradient_of_another_shape_or_with_a_nan_is_found():

@@ -19,7 +19,7 @@ TABLE = RNG.normal([3, -40, 1e3], [0.1, 5, 200], (60, 3))
 
 def test_moments_are_the_mean_and_the_biased_variance_of_each_feature():
     count, mean, variance = moments(TABLE)
-    assert count == 60
+    assert (count, type(count)) == (60, int)
     np.testing.assert_allclose(mean, TABLE.mean(axis=0), rtol=1e-13)
     np.testing.assert_allclose(variance, TABLE.var(axis=0), rtol=1e-12)
 
@@ -61,9 +61,13 @@ def test_averaging_the_variances_of_parts_is_not_their_variance():
 
 
 def test_moments_of_different_lengths_do_not_merge():
-    with pytest.raises(ValueError, match="one length"):
+    with pytest.raises(
+        ValueError, match=r"^moments must have one length\. Received: \(3,\)"
+    ):
         merge_moments(moments(TABLE), moments(TABLE[:, :2]))
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(
+        ValueError, match=r"^merge_moments needs .* moments\. Received: none$"
+    ):
         merge_moments()
 
 
@@ -89,6 +93,12 @@ def test_one_test_row_is_standardized_as_among_others():
 def test_a_constant_feature_is_standardized_to_zero():
     assert (standardize(np.full((5, 1), 0.1)) == 0).all()
     assert (min_max_scale(np.full((5, 1), 0.1)) == 0).all()
+
+
+def test_a_feature_constant_in_the_statistics_is_shifted_and_divided_by_one():
+    constant = [[4.0], [4.0]]
+    assert standardize([[7.0]], moments(constant)) == [[3.0]]
+    assert min_max_scale([[7.0]], limits(constant)) == [[3.0]]
 
 
 def test_min_max_scaling_maps_each_range_onto_zero_to_one():
@@ -120,7 +130,7 @@ def test_statistics_of_a_number_that_is_not_finite_are_refused(bad):
     x[3, 1] = bad
     with pytest.raises(NonFiniteError, match=r"feature 1"):
         moments(x)
-    with pytest.raises(NonFiniteError):
+    with pytest.raises(NonFiniteError, match=r"^x must be finite. Received: a NaN or"):
         limits(x)
 
 
@@ -132,3 +142,22 @@ def test_a_variance_that_overflows_is_told():
 def test_statistics_of_another_number_of_features_are_refused():
     with pytest.raises(ValueError, match=r"must have shape \(3,\)"):
         standardize(TABLE, Moments(1, np.zeros(2), np.ones(2)))
+    with pytest.raises(ValueError, match=r"^shift must have shape \(3,\)"):
+        standardize(TABLE, Moments(1, np.zeros(2), np.ones(3)))
+    with pytest.raises(ValueError, match=r"^scale must have shape \(3,\)"):
+        standardize(TABLE, Moments(1, np.zeros(3), np.ones(2)))
+
+
+@pytest.mark.parametrize("function", [moments, limits, standardize, min_max_scale])
+def test_rows_without_features_are_refused_by_name(function):
+    with pytest.raises(ValueError, match=r"^x must have at least 2 axes"):
+        function([1.0, 2.0])
+    with pytest.raises(TypeError, match=r"^x must hold"):
+        function([["a"]])
+
+
+@pytest.mark.parametrize("apply", [standardize, min_max_scale])
+def test_rows_without_features_are_refused_where_the_statistics_are_given(apply):
+    statistics = moments([[1.0]]) if apply is standardize else limits([[1.0]])
+    with pytest.raises(ValueError, match=r"^x must have at least 2 axes"):
+        apply([1.0], statistics)

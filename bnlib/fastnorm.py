@@ -1,0 +1,250 @@
+"""Batch normalization as in `bnlib.batchnorm`, at the speed of the cache.
+
+The same three functions, arguments, results and errors, and one error more: where epsilon is 0, a
+variance too small for float64 is told. What differs is how: rows go through the
+passes of `bnlib.blocks` (or of `bnlib.fused`, where numba is installed and it is asked for) in the
+precision of x, with the sums in float64, and the cache refers to x rather than copy it. Where
+float32 has not the range, the passes compute in float64. Layers use this module.
+"""
+
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from bnlib import blocks
+from bnlib.checks import (
+    NonFiniteError,
+    as_floats,
+    as_vector,
+    check_batchnorm_arguments,
+    check_finite_moments,
+    check_shape,
+)
+
+
+class BatchNormCache(NamedTuple):
+    """What the backward pass needs of the forward pass, and the batch's own statistics."""
+
+    rows: np.ndarray  # (m, d) x as rows, features last: x itself where that can be
+    gamma: np.ndarray  # (d,) float64
+    inverse_std: np.ndarray  # (d,) 1 / sqrt(variance + epsilon)
+    mean: np.ndarray  # (d,) of this batch
+    variance: np.ndarray  # (d,) of this batch, biased
+    seal: np.ndarray  # (d,) tells whether x has changed since
+    work: np.dtype  # what the passes compute in: that of x, or float64 for its range
+    layout: tuple  # shape, axis and dtype of x, and so of y and dx
+    engine: ModuleType  # what runs the passes
+
+    @property
+    def x_hat(self):
+        """The normalized batch, in float64, features last."""
+        x_hat = (self.rows - self.mean) * self.inverse_std
+        shape, axis, _ = self.layout
+        return x_hat.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis])
+
+
+def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3, engine=blocks):
+    """Normalize each feature by this batch's own mean and variance, then scale and shift.
+
+    Parameters
+    ----------
+    x : array_like of rank 2 or more
+        A batch, its d features along `axis`: (m, d) for a dense layer, (m, height, width, d)
+        for images.
+    gamma, beta : array_like of shape (d,)
+        The new standard deviation and the new mean of each feature; both are learned.
+    axis : int
+        The axis that keeps its own statistics; all others are averaged over.
+    epsilon : float
+        Added to the variance, inside the root. Keras's default; PyTorch's is 1e-5.
+    engine : module
+        What runs the passes over the rows: `bnlib.blocks`, or `bnlib.fused` where numba is.
+
+    Returns
+    -------
+    y : ndarray of the shape and dtype of `x`
+    cache : BatchNormCache
+        For `batchnorm_backward`; `cache.mean` and `cache.variance` (biased) feed the averages.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arrays that are not numbers, empty batches, wrong shapes, axes or epsilon.
+    NonFiniteError
+        If `x` holds a NaN or an infinity.
+
+    Examples
+    --------
+    >>> y, cache = batchnorm_forward([[1.0, 5.0], [3.0, 5.0]], gamma=[1, 1], beta=[0, 7], epsilon=0)
+    >>> y
+    array([[-1.,  7.],
+           [ 1.,  7.]])
+    >>> cache.mean, cache.variance
+    (array([2., 5.]), array([1., 0.]))
+    """
+    x, axis, gamma, beta, epsilon = check_batchnorm_arguments(
+        x, axis, gamma, beta, epsilon
+    )
+    rows, layout = _as_rows(x, axis)
+
+    mean, variance = _moments(rows, epsilon, engine)
+    inverse_std = _inverse_std(variance, epsilon)
+    scale, seal = gamma * inverse_std, np.zeros(len(gamma))
+    work = _work_dtype(rows, mean, variance, scale, beta)
+    y = engine.standardize(rows, mean, scale, beta, work=work, seal=seal)
+
+    statistics = gamma, inverse_std, mean, variance, seal
+    return _like(y, layout), BatchNormCache(rows, *statistics, work, layout, engine)
+
+
+def batchnorm_backward(dy, cache):
+    """Gradients of the loss, through the batch's statistics too.
+
+    Parameters
+    ----------
+    dy : array_like of the shape of y
+        Gradient of the loss with respect to y.
+    cache : BatchNormCache
+        From the forward pass on the same batch.
+
+    Returns
+    -------
+    dx : ndarray of the shape and dtype of x
+    dgamma, dbeta : ndarray of shape (d,), float64
+
+    Examples
+    --------
+    >>> y, cache = batchnorm_forward([[0.0], [2.0], [4.0]], gamma=[1], beta=[0])
+    >>> dx, dgamma, dbeta = batchnorm_backward([[1.0], [1.0], [1.0]], cache)
+    >>> dx.ravel(), dbeta
+    (array([0., 0., 0.]), array([3.]))
+    """
+    rows, gamma, inverse_std, mean, _, seal, work, layout, engine = cache
+    dy = as_floats(dy, "dy")
+    check_shape(dy, "dy", layout[0])
+    dy, _ = _as_rows(dy, layout[1])
+    m, seal_now = len(rows), np.zeros(len(seal))
+
+    dbeta, products = engine.gradient_sums(dy, rows, mean, work=work, seal=seal_now)
+    _refuse_changed(seal, seal_now)
+    dgamma = products * inverse_std
+    # dx = gamma * inverse_std * (dy - dbeta / m - x_hat * dgamma / m): the mean and the
+    # variance depend on every row, so each row's gradient loses its share of both.
+    slope = inverse_std * dgamma / m
+    dx = engine.gradient(
+        dy, rows, mean, gamma * inverse_std, dbeta / m, slope, work=work
+    )
+
+    return _like(dx, layout), dgamma, dbeta
+
+
+def batchnorm_inference(
+    x,
+    gamma,
+    beta,
+    moving_mean,
+    moving_variance,
+    *,
+    axis=-1,
+    epsilon=1e-3,
+    engine=blocks,
+):
+    """Normalize each row by stored statistics: what a row gets does not depend on its companions.
+
+    Parameters
+    ----------
+    x : array_like of rank 2 or more
+    gamma, beta, moving_mean, moving_variance : array_like of shape (d,)
+    axis, epsilon, engine
+        As in `batchnorm_forward`.
+
+    Returns
+    -------
+    y : ndarray of the shape and dtype of `x`
+
+    Examples
+    --------
+    >>> batchnorm_inference([[5.0]], [2], [1], moving_mean=[3], moving_variance=[4], epsilon=0)
+    array([[3.]])
+    """
+    x, axis, gamma, beta, epsilon = check_batchnorm_arguments(
+        x, axis, gamma, beta, epsilon
+    )
+    mean = as_vector(moving_mean, "moving_mean", gamma.size)
+    variance = as_vector(moving_variance, "moving_variance", gamma.size)
+    if (variance < 0).any():
+        raise ValueError(
+            f"moving_variance must not be negative. Received: {variance.min()}"
+        )
+
+    scale = gamma * _inverse_std(variance, epsilon)
+    rows, layout = _as_rows(x, axis)
+    work = _work_dtype(rows, mean, scale, beta)
+    return _like(engine.standardize(rows, mean, scale, beta, work=work), layout)
+
+
+def _inverse_std(variance, epsilon):
+    std = np.sqrt(variance + epsilon)
+    # Without epsilon a constant feature has no scale: 0 lets it yield beta there too.
+    return 1 / std if std.all() else np.divide(1, std, out=std, where=std > 0)
+
+
+def _moments(rows, epsilon, engine):
+    """Take the moments; once more in float64 where float32 has not the range for the squares."""
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        mean, variance = engine.moments(rows)
+        if rows.dtype != np.float64 and (
+            _work_dtype(rows, variance) != rows.dtype or _underflows(rows, variance)
+        ):
+            mean, variance = engine.moments(rows, work=np.dtype(np.float64))
+    check_finite_moments(rows, mean, variance)
+    if epsilon == 0 and _underflows(rows, variance):
+        raise NonFiniteError(
+            "x must vary enough for float64. Received: a variance below it"
+        )
+    return mean, variance
+
+
+def _underflows(rows, variance):
+    """Tell a variance that is too small for its dtype from that of a constant feature."""
+    small = variance < np.finfo(np.float64).tiny  # 0, or with digits lost
+    return small.any() and bool((rows[:, small] != rows[0, small]).any())
+
+
+def _work_dtype(rows, *vectors):
+    """Compute in the dtype of the rows, but in float64 where a float32 nears its limits."""
+    if rows.dtype == np.float64:
+        return rows.dtype
+    sizes = np.abs(np.concatenate(vectors))
+    if sizes.max() < 1e30 and (sizes.min() > 1e-30 or not sizes[sizes < 1e-30].any()):
+        return rows.dtype
+    return np.dtype(np.float64)
+
+
+def _refuse_changed(seal, seal_now):
+    if not (seal == seal_now).all():
+        raise RuntimeError(
+            "x must stay as it was until the backward pass is done. "
+            "Received: an x that has changed since the forward pass"
+        )
+
+
+def _as_rows(x, axis):
+    """See x as rows with the features last, and remember how it was; float16 becomes float32."""
+    layout = x.shape, axis, x.dtype
+    features_last = x if axis == x.ndim - 1 else np.moveaxis(x, axis, -1)
+    if x.dtype == np.float16:
+        features_last = features_last.astype(np.float32)
+    return np.ascontiguousarray(features_last).reshape(-1, x.shape[axis]), layout
+
+
+def _like(rows, layout):
+    """Put the features back on their axis, in the caller's shape and dtype."""
+    shape, axis, dtype = layout
+    if axis == len(shape) - 1:
+        return rows.reshape(shape).astype(dtype, copy=False)
+    features_last = rows.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis])
+    return np.ascontiguousarray(np.moveaxis(features_last, -1, axis)).astype(
+        dtype, copy=False
+    )
