@@ -105,6 +105,10 @@ def test_a_changed_code_runs_all_seeds_again_and_a_changed_comment_none(
     assert record_toy(tmp_path, range(2)) == again
 
 
+def test_the_hash_is_the_same_in_every_version_of_python(toy):
+    assert code_hash("bnlib.experiments.toy") == "27ba7db85c4eb46b"
+
+
 def test_the_hash_follows_imports_within_bnlib(toy):
     before = code_hash("bnlib.experiments.toy")
     toy.write_text("from bnlib import losses\n" + TOY, encoding="utf-8")

@@ -93,7 +93,7 @@ def code_hash(module):
     """
     digest = hashlib.sha256()
     for name in sorted(_closure(module)):
-        digest.update(_without_docstrings(_tree(name)).encode())
+        digest.update(repr(_skeleton(_tree(name))).encode())
     return digest.hexdigest()[:16]
 
 
@@ -122,12 +122,21 @@ def _tree(name):
     return ast.parse(inspect.getsource(importlib.import_module(name)))
 
 
-def _without_docstrings(tree):
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_text(body[0]):
-            del body[0]
-    return ast.dump(tree)
+def _skeleton(node):
+    """Return the code as nested tuples, without docstrings, the same in every Python version."""
+    if isinstance(node, list):
+        return [_skeleton(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = {
+        name: value for name, value in ast.iter_fields(node) if value not in (None, [])
+    }
+    body = fields.get("body")
+    if isinstance(body, list) and _is_text(body[0]):
+        fields["body"] = body[1:]
+    return type(node).__name__, [
+        (name, _skeleton(value)) for name, value in fields.items()
+    ]
 
 
 def _is_text(node):
