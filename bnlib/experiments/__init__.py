@@ -29,5 +29,6 @@ class Experiment(NamedTuple):
 # ruff: noqa: E501
 EXPERIMENTS = {
     "fashion_mnist": Experiment("fashion_mnist", 5, 5, "What does batch norm bring the 300-200-100 network of the tutorials?"),
+    "learning_rates": Experiment("digits", 5, 0.5, "Over how many decades of learning rates does a network train, with batch norm and without?"),
 }
 # fmt: on
