@@ -29,6 +29,13 @@ class Experiment(NamedTuple):
 # ruff: noqa: E501
 EXPERIMENTS = {
     "fashion_mnist": Experiment("fashion_mnist", 5, 5, "What does batch norm bring the 300-200-100 network of the tutorials?"),
+    "ghost_batches": Experiment("digits", 10, 2, "Does batch norm regularize by the noise of its statistics? Train and test loss apart"),
+    "identities": Experiment("synthetic", 5, 0.1, "What is exactly so, as measured residuals?"),
     "learning_rates": Experiment("digits", 5, 0.5, "Over how many decades of learning rates does a network train, with batch norm and without?"),
+    "moving_averages": Experiment("digits", 5, 0.2, "How wrong are the moving statistics after few steps?"),
+    "placement": Experiment("digits", 10, 1, "Before the activation, after it or none: early and late, on paired seeds"),
+    "scale_invariance": Experiment("digits", 5, 1.5, "What does a kernel's scale change, and how does its norm set the effective rate?"),
+    "shifted_data": Experiment("digits", 5, 0.2, "Do stored or re-estimated statistics stand changed test images, and does no batch norm?"),
+    "sorted_batches": Experiment("digits", 5, 0.1, "What do batch statistics make of test batches that hold one class?"),
 }
 # fmt: on
