@@ -93,10 +93,10 @@ def test_every_public_function_and_class_has_a_docstring():
                 assert ast.get_docstring(node), f"{path.name}: {node.name}"
 
 
-def test_bnlib_can_be_read_in_an_hour():
+def test_bnlib_without_its_experiments_can_be_read_in_an_hour():
     lines = [
         line
-        for path in FOLDER.rglob("*.py")
+        for path in FOLDER.glob("*.py")  # an experiment is a reading of its own
         if path.stem != "fused"  # an extra that nothing depends on
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.strip()
