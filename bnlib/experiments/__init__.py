@@ -28,7 +28,13 @@ class Experiment(NamedTuple):
 # fmt: off
 # ruff: noqa: E501
 EXPERIMENTS = {
+    "batch_size": Experiment("digits", 10, 1.5, "From which batch size on are the batch's statistics good enough, and what helps below it?"),
     "fashion_mnist": Experiment("fashion_mnist", 5, 5, "What does batch norm bring the 300-200-100 network of the tutorials?"),
+    "gradient_shift": Experiment("digits", 10, 0.5, "How much does a layer's gradient change when the layers below it move, with batch norm and without?"),
     "learning_rates": Experiment("digits", 5, 0.5, "Over how many decades of learning rates does a network train, with batch norm and without?"),
+    "loss_landscape": Experiment("digits", 10, 0.2, "Is the loss smoother along the gradient with batch norm?"),
+    "noisy_batchnorm": Experiment("digits", 10, 0.5, "Does batch norm still help when noise moves the units more than they move without it?"),
+    "outlier_weight": Experiment("digits", 10, 0.1, "What becomes of a network when one weight is a thousand times too large, and of the weight?"),
+    "partial_batchnorm": Experiment("digits", 10, 1, "Which part of batch norm does the work: the mean, the variance, or their gradient?"),
 }
 # fmt: on
