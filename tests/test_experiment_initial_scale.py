@@ -20,6 +20,7 @@ def test_there_is_an_accuracy_for_each_scale_of_each_arm(result):
     assert {arm: len(values) for arm, values in result.items()} == {
         "none": 3,
         "batchnorm": 3,
+        "layernorm": 3,
     }
 
 

@@ -4,9 +4,18 @@ Three hidden layers of 64 ReLUs start by He et al. (2015), times the factor; the
 alike everywhere. Plain gradient descent for a few epochs.
 """
 
-from bnlib.experiments.common import ARMS, flat, network, train
+from bnlib.experiments.common import flat, network, train
 from bnlib.initializers import scaled
+from bnlib.norms import LayerNormalization
 
+ARMS = {
+    "none": {},
+    "batchnorm": {"batchnorm": "before"},
+    "layernorm": {
+        "batchnorm": "before",
+        "normalization": lambda units, **_: LayerNormalization(units),
+    },
+}
 SCALES = (0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 
 
@@ -37,18 +46,17 @@ def run(
     -------
     dict
         `result[arm]`: the test accuracy, one number a scale; that of chance where the run diverged.
-        The arms are "none" and "batchnorm".
+        The arms are "none", "batchnorm" and "layernorm".
     """
     split = flat(data)
 
-    def accuracy(place, scale):
+    def accuracy(options, scale):
         start = scaled("he_normal", scale)
-        model = network(
-            split, hidden, seed=seed, batchnorm=place, kernel_initializer=start
-        )
+        model = network(split, hidden, seed=seed, kernel_initializer=start, **options)
         how = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
         return train(model, split, seed=seed, **how)["accuracy"][-1]
 
     return {
-        arm: [accuracy(place, scale) for scale in scales] for arm, place in ARMS.items()
+        arm: [accuracy(options, scale) for scale in scales]
+        for arm, options in ARMS.items()
     }
