@@ -26,7 +26,7 @@ FOLDER = Path(__file__).parents[1] / "results"
 LEDGER = FOLDER / "claims.yml"
 ARTICLES = FOLDER / "articles.yml"
 VERDICTS = ("exact", "true", "conditional", "false", "contested", "not tested")
-IDENTITY = 1e-6  # a residual below this is what rounding leaves of zero
+IDENTITY = 1e-5  # a residual below this is what rounding leaves of zero
 RELATIONS = {"<": operator.lt, ">": operator.gt, "=": operator.eq}
 OPERATIONS = {"-": operator.sub, "/": operator.truediv}
 # What may stand at the end of a path to a list, in place of a position; "at least 0.9" counts.

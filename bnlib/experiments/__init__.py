@@ -29,5 +29,6 @@ class Experiment(NamedTuple):
 # ruff: noqa: E501
 EXPERIMENTS = {
     "fashion_mnist": Experiment("fashion_mnist", 5, 5, "What does batch norm bring the 300-200-100 network of the tutorials?"),
+    "keras_facts": Experiment("synthetic", 5, 0.2, "What does Keras's layer hold, count, compute and refuse?"),
 }
 # fmt: on
