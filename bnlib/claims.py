@@ -42,6 +42,15 @@ class Condition(NamedTuple):
     bound: float
 
 
+class Judgement(NamedTuple):
+    """What the records say about a claim."""
+
+    verdict: str | None  # None where the records lack a number
+    measured: str  # a sentence
+    held: dict  # whether each condition held, by its line
+    fault: str | None  # which number is lacking
+
+
 class Records(dict):
     """The runs of each experiment by its name, read when they are first asked for."""
 
@@ -262,6 +271,29 @@ def corrected(text, verdicts):
     return "".join(lines)
 
 
+def judge(claim, records):
+    """Return all that the records say about a claim; what they lack is its fault.
+
+    Parameters
+    ----------
+    claim : dict
+    records : dict
+
+    Returns
+    -------
+    Judgement
+    """
+    try:
+        held = {
+            line: holds(parse(line), records)
+            for line in [*claim.get("for", []), *claim.get("against", [])]
+        }
+        return Judgement(verdict(claim, records), measured(claim, records), held, None)
+    except (LookupError, ValueError, FileNotFoundError) as error:
+        fault = error.args[0] if isinstance(error, LookupError) else str(error)
+        return Judgement(None, "", {}, f"{claim['id']}: {fault}")
+
+
 def main(arguments=None):
     """Run the command line; return its exit status."""
     parser = argparse.ArgumentParser(
@@ -270,25 +302,21 @@ def main(arguments=None):
     )
     parser.add_argument("--write", action="store_true", help="correct the ledger")
     write = parser.parse_args(arguments).write
-    ledger, records, verdicts, faults = load(), Records(), {}, []
-    for claim in ledger:
-        name, written = claim["id"], claim["verdict"]
-        try:
-            verdicts[name] = verdict(claim, records)
-            measured(claim, records)
-        except (LookupError, ValueError, FileNotFoundError) as error:
-            verdicts.setdefault(name, written)
-            faults.append(f"{name}: {_sentence(error)}")
-        if verdicts[name] != written:
-            print(f"{name}: the ledger says {written}, the records {verdicts[name]}")
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    differ = verdicts != {claim["id"]: claim["verdict"] for claim in ledger}
-    if write and differ:
+    ledger, records = load(), Records()
+    written = {claim["id"]: claim["verdict"] for claim in ledger}
+    judged = {claim["id"]: judge(claim, records) for claim in ledger}
+    verdicts = {name: judged[name].verdict or written[name] for name in written}
+    for name, old in written.items():
+        if judged[name].fault:
+            print(judged[name].fault, file=sys.stderr)
+        elif verdicts[name] != old:
+            print(f"{name}: the ledger says {old}, the records {verdicts[name]}")
+    if write and verdicts != written:
         text = LEDGER.read_text(encoding="utf-8")
         LEDGER.write_text(corrected(text, verdicts), encoding="utf-8")
-    print(f"{len(ledger)} claims, {len(faults)} without all of their numbers")
-    return int(bool(faults) or (differ and not write))
+    faults = sum(bool(each.fault) for each in judged.values())
+    print(f"{len(ledger)} claims, {faults} without all of their numbers")
+    return int(bool(faults) or (verdicts != written and not write))
 
 
 def _runs(path, records):
@@ -338,10 +366,6 @@ def _numbers(value):
 
 def _summary(value):
     return ", ".join(value) if isinstance(value, dict) else f"{value!r:.60}"
-
-
-def _sentence(error):
-    return error.args[0] if isinstance(error, LookupError) else error
 
 
 def _write_number(quantity, spec, records):
