@@ -421,6 +421,7 @@ def dense_network(
     rng,
     activation=ReLU,
     batchnorm=None,
+    normalization=BatchNormalization,
     kernel_initializer="he_normal",
     dtype="float64",
     **options,
@@ -439,10 +440,12 @@ def dense_network(
         ReLU, Sigmoid or Tanh.
     batchnorm : {None, "before", "after"}
         Where batch normalization stands, seen from the activation.
+    normalization : callable
+        Makes what stands there of the number of units: `bnlib.norms.LayerNormalization`, say.
     kernel_initializer : str or callable
         Of the hidden layers; the output layer starts by "glorot_uniform".
     **options
-        For `BatchNormalization`: momentum, epsilon, center, scale.
+        For `normalization`: momentum, epsilon, center, scale.
 
     Returns
     -------
@@ -460,15 +463,13 @@ def dense_network(
         )
     layers = []
     for num_inputs, units in pairwise(widths[:-1]):
+        norm = normalization(units, **options) if batchnorm else None
         # Just before batch norm a bias would be subtracted again.
-        use_bias = batchnorm != "before"
+        use_bias = batchnorm != "before" or not isinstance(norm, BatchNormalization)
         dense = {"kernel_initializer": kernel_initializer, "dtype": dtype, "rng": rng}
         layers.append(Dense(num_inputs, units, use_bias=use_bias, **dense))
-        if batchnorm == "before":
-            layers.append(BatchNormalization(units, **options))
-        layers.append(activation())
-        if batchnorm == "after":
-            layers.append(BatchNormalization(units, **options))
+        pair = [norm, activation()] if batchnorm == "before" else [activation(), norm]
+        layers += [layer for layer in pair if layer is not None]
     layers.append(Dense(widths[-2], widths[-1], rng=rng, dtype=dtype))
     return Sequential(layers)
 

@@ -22,7 +22,9 @@ FLOORS = {
     "fastnorm": 2,
     "training": 2,
     "layers": 3,
+    "norms": 4,
     "diagnostics": 4,
+    "deployment": 4,
     "experiments": 5,
     # At the side: anything may use them but the floors.
     "datasets": 4,

@@ -6,6 +6,11 @@ import pytest
 from bnlib import losses
 from bnlib.batchnorm import batchnorm_backward, batchnorm_forward, batchnorm_inference
 from bnlib.layers import BatchNormalization, dense_network
+from bnlib.norms import (
+    BatchRenormalization,
+    layernorm_backward,
+    layernorm_forward,
+)
 from bnlib.training import SGD, train_step
 
 tf = pytest.importorskip("tensorflow")
@@ -183,3 +188,53 @@ def test_losses_agree_with_keras():
     ]
     for (ours, _), theirs in pairs:
         assert ours == pytest.approx(float(theirs), rel=1e-6)
+
+
+@every_dtype
+@pytest.mark.parametrize(("shape", "axis"), [((16, 5), -1), ((4, 3, 2, 5), 1)])
+def test_layer_normalization_agrees_with_keras(shape, axis, dtype):
+    x, gamma, beta, dy = batch(shape, axis, dtype)
+    layer = keras.layers.LayerNormalization(axis=axis, dtype=dtype)
+    layer.build(shape)
+    layer.gamma.assign(gamma)
+    layer.beta.assign(beta)
+    with tf.GradientTape() as tape:
+        variable = tf.Variable(x)
+        y = layer(variable)
+        loss = tf.reduce_sum(y * dy)
+    expected = tape.gradient(loss, [variable, layer.gamma.value, layer.beta.value])
+
+    ours, cache = layernorm_forward(x, gamma, beta, axis=axis)
+    assert_same(ours, y, dtype)
+    for gradient, keras_gradient in zip(
+        layernorm_backward(dy, cache), expected, strict=True
+    ):
+        assert_same(gradient, keras_gradient, dtype)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((16, 5), -1), ((4, 3, 2, 5), 1)])
+@pytest.mark.parametrize("clipping", [None, {"rmax": 1.2, "rmin": 0.9, "dmax": 0.3}])
+def test_batch_renormalization_agrees_with_keras_over_20_steps(shape, axis, clipping):
+    _, gamma, beta, _ = batch(shape, axis, "float64")
+    options = {"momentum": 0.8, "renorm_momentum": 0.7, "renorm_clipping": clipping}
+    theirs = keras_layer(shape, axis, "float64", gamma, beta, renorm=True, **options)
+    # Keras starts the moving variance and the moving deviation at 1, epsilon apart.
+    theirs.moving_stddev.assign(np.full(shape[axis], np.sqrt(1 + 1e-3)))
+    ours = BatchRenormalization(shape[axis], axis=axis, **options)
+    ours.params.update(gamma=gamma, beta=beta)
+    for seed in range(20):
+        x, _, _, dy = batch(shape, axis, "float64", seed)
+        with tf.GradientTape() as tape:
+            variable = tf.Variable(x)
+            y = theirs(variable, training=True)
+            loss = tf.reduce_sum(y * dy)
+        expected = tape.gradient(
+            loss, [variable, theirs.gamma.value, theirs.beta.value]
+        )
+        assert_same(ours.forward(x, training=True), y, "float64")
+        gradients = [ours.backward(dy), ours.grads["gamma"], ours.grads["beta"]]
+        for gradient, keras_gradient in zip(gradients, expected, strict=True):
+            assert_same(gradient, keras_gradient, "float64")
+    for name in ("renorm_mean", "renorm_stddev", "moving_mean", "moving_variance"):
+        assert_same(ours.state[name], getattr(theirs, name), "float64")
+    assert_same(ours.forward(x, training=False), theirs(x, training=False), "float64")

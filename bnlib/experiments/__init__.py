@@ -28,7 +28,12 @@ class Experiment(NamedTuple):
 # fmt: off
 # ruff: noqa: E501
 EXPERIMENTS = {
+    "depth": Experiment("digits", 5, 3, "Does the gradient reach the first of 2 to 50 layers, and do they learn?"),
     "fashion_mnist": Experiment("fashion_mnist", 5, 5, "What does batch norm bring the 300-200-100 network of the tutorials?"),
+    "initial_scale": Experiment("digits", 5, 1, "Over how many decades of starting kernels does a network train?"),
+    "input_scales": Experiment("synthetic", 10, 2, "Age and miles: does batch norm inside a network, or as its first layer, replace scaling its inputs?"),
     "keras_facts": Experiment("synthetic", 5, 0.2, "What does Keras's layer hold, count, compute and refuse?"),
+    "learning_rates": Experiment("digits", 5, 0.5, "Over how many decades of learning rates does a network train, with batch norm and without?"),
+    "paper": Experiment("mnist", 5, 40, "The 2015 paper's own: three layers of 100 sigmoids on MNIST, accuracy against steps and what enters one unit"),
 }
 # fmt: on

@@ -9,9 +9,18 @@ import numpy as np
 from tqdm import tqdm
 
 from bnlib.checks import NonFiniteError
-from bnlib.layers import dense_network
+from bnlib.layers import ReLU, Sigmoid, Tanh, dense_network
 from bnlib.losses import softmax_cross_entropy
 from bnlib.training import SGD, evaluate, minibatches, train_step
+
+# The two arms that most comparisons have, and where batch norm stands in them.
+ARMS = {"none": None, "batchnorm": "before"}
+# An activation by name, with the start that suits it.
+ACTIVATIONS = {
+    "relu": {"activation": ReLU, "kernel_initializer": "he_normal"},
+    "sigmoid": {"activation": Sigmoid, "kernel_initializer": "glorot_uniform"},
+    "tanh": {"activation": Tanh, "kernel_initializer": "glorot_uniform"},
+}
 
 
 class Streams(NamedTuple):
@@ -51,7 +60,7 @@ def flat(split, dtype="float32"):
     )
 
 
-def network(split, hidden, *, seed, dtype="float32", **options):
+def network(split, hidden, *, seed, dtype="float32", momentum=0.9, **options):
     """Return a dense network from the images to their classes.
 
     Parameters
@@ -62,6 +71,9 @@ def network(split, hidden, *, seed, dtype="float32", **options):
         Widths of the hidden layers.
     seed : int
         The same seed gives the same kernels, whatever stands between the layers.
+    dtype : str
+    momentum : float
+        Of the moving averages: 0.9, since most runs are shorter than 0.99 remembers.
     **options
         For `dense_network`.
 
@@ -70,7 +82,9 @@ def network(split, hidden, *, seed, dtype="float32", **options):
     Sequential
     """
     widths = [split.x_train.shape[1], *hidden, classes(split)]
-    return dense_network(widths, rng=streams(seed).kernels, dtype=dtype, **options)
+    return dense_network(
+        widths, rng=streams(seed).kernels, dtype=dtype, momentum=momentum, **options
+    )
 
 
 def classes(split):
