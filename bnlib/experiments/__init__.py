@@ -30,10 +30,17 @@ class Experiment(NamedTuple):
 EXPERIMENTS = {
     "depth": Experiment("digits", 5, 3, "Does the gradient reach the first of 2 to 50 layers, and do they learn?"),
     "fashion_mnist": Experiment("fashion_mnist", 5, 5, "What does batch norm bring the 300-200-100 network of the tutorials?"),
+    "ghost_batches": Experiment("digits", 10, 2, "Does batch norm regularize by the noise of its statistics? Train and test loss apart"),
+    "identities": Experiment("synthetic", 5, 0.1, "What is exactly so, as measured residuals?"),
     "initial_scale": Experiment("digits", 5, 1, "Over how many decades of starting kernels does a network train?"),
     "input_scales": Experiment("synthetic", 10, 2, "Age and miles: does batch norm inside a network, or as its first layer, replace scaling its inputs?"),
     "keras_facts": Experiment("synthetic", 5, 0.2, "What does Keras's layer hold, count, compute and refuse?"),
     "learning_rates": Experiment("digits", 5, 0.5, "Over how many decades of learning rates does a network train, with batch norm and without?"),
+    "moving_averages": Experiment("digits", 5, 0.2, "How wrong are the moving statistics after few steps?"),
     "paper": Experiment("mnist", 5, 40, "The 2015 paper's own: three layers of 100 sigmoids on MNIST, accuracy against steps and what enters one unit"),
+    "placement": Experiment("digits", 10, 1, "Before the activation, after it or none: early and late, on paired seeds"),
+    "scale_invariance": Experiment("digits", 5, 1.5, "What does a kernel's scale change, and how does its norm set the effective rate?"),
+    "shifted_data": Experiment("digits", 5, 0.2, "Do stored or re-estimated statistics stand changed test images, and does no batch norm?"),
+    "sorted_batches": Experiment("digits", 5, 0.1, "What do batch statistics make of test batches that hold one class?"),
 }
 # fmt: on
