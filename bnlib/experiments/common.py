@@ -60,7 +60,7 @@ def flat(split, dtype="float32"):
     )
 
 
-def network(split, hidden, *, seed, dtype="float32", momentum=0.9, **options):
+def network(split, hidden, *, seed, dtype="float32", **options):
     """Return a dense network from the images to their classes.
 
     Parameters
@@ -72,19 +72,19 @@ def network(split, hidden, *, seed, dtype="float32", momentum=0.9, **options):
     seed : int
         The same seed gives the same kernels, whatever stands between the layers.
     dtype : str
-    momentum : float
-        Of the moving averages: 0.9, since most runs are shorter than 0.99 remembers.
     **options
-        For `dense_network`.
+        For `dense_network`. The `momentum` of batch norm's moving averages is 0.9 where nothing
+        else is asked for: most runs are shorter than 0.99 remembers. Another `normalization` gets
+        only what is asked for.
 
     Returns
     -------
     Sequential
     """
     widths = [split.x_train.shape[1], *hidden, classes(split)]
-    return dense_network(
-        widths, rng=streams(seed).kernels, dtype=dtype, momentum=momentum, **options
-    )
+    if "normalization" not in options:
+        options = {"momentum": 0.9, **options}
+    return dense_network(widths, rng=streams(seed).kernels, dtype=dtype, **options)
 
 
 def classes(split):
