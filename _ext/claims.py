@@ -20,7 +20,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from bnlib import claims as ledger
+from bnlib.experiments import claims as ledger
 from bnlib.experiments import EXPERIMENTS
 from bnlib.experiments.record import DamagedRecordError, load
 

@@ -1,4 +1,4 @@
-"""Floor 6. The ledger: what is said about batch norm, and the verdict that the records give.
+"""The ledger: what is said about batch norm, and the verdict that the records give.
 
 `results/claims.yml` holds the claims. Each has conditions `for` it and conditions `against` it, and
 a condition is one line that a person and this module read alike:
@@ -7,7 +7,7 @@ a condition is one line that a person and this module read alike:
 
 How often; then a number that each seed's record holds, or the difference or ratio of two; then a
 bound, which is the margin. The verdict follows from the conditions alone (`verdict`).
-`python -m bnlib.claims` compares the ledger with the records; `--write` corrects its verdicts.
+`python -m bnlib.experiments.claims` compares the ledger with the records; `--write` corrects its verdicts.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import numpy as np
 from bnlib.experiments.common import steps_to
 from bnlib.experiments.summary import paired, runs_of, spread
 
-FOLDER = Path(__file__).parents[1] / "results"
+FOLDER = Path(__file__).parents[2] / "results"
 LEDGER = FOLDER / "claims.yml"
 ARTICLES = FOLDER / "articles.yml"
 VERDICTS = ("exact", "true", "conditional", "false", "contested", "not tested")
@@ -297,7 +297,7 @@ def judge(claim, records):
 def main(arguments=None):
     """Run the command line; return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m bnlib.claims",
+        prog="python -m bnlib.experiments.claims",
         description="Compare the verdicts of the ledger with what the records say.",
     )
     parser.add_argument("--write", action="store_true", help="correct the ledger")
