@@ -20,8 +20,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from bnlib.experiments import claims as ledger
 from bnlib.experiments import EXPERIMENTS
+from bnlib.experiments import claims as ledger
 from bnlib.experiments.record import DamagedRecordError, load
 
 logger = logging.getLogger(__name__)

@@ -7,22 +7,22 @@ a condition is one line that a person and this module read alike:
 
 How often; then a number that each seed's record holds, or the difference or ratio of two; then a
 bound, which is the margin. The verdict follows from the conditions alone (`verdict`).
-`python -m bnlib.experiments.claims` compares the ledger with the records; `--write` corrects its verdicts.
+`python -m bnlib.experiments.claims` compares the ledger with the records, and corrects its verdicts
+with `--write`.
 """
 
 import argparse
 import operator
 import re
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from bnlib.experiments.common import steps_to
+from bnlib.experiments.record import FOLDER
 from bnlib.experiments.summary import paired, runs_of, spread
 
-FOLDER = Path(__file__).parents[2] / "results"
 LEDGER = FOLDER / "claims.yml"
 ARTICLES = FOLDER / "articles.yml"
 VERDICTS = ("exact", "true", "conditional", "false", "contested", "not tested")
