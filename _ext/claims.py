@@ -219,7 +219,7 @@ class ClaimsTable(SphinxDirective):
                     _paragraph(
                         nodes.literal("", line),
                         nodes.Text(
-                            " - held" if judgement.held[line] else " - did not hold"
+                            ": held" if judgement.held[line] else ": did not hold"
                         ),
                     )
                     for line in lines
@@ -319,7 +319,7 @@ class ArticlesList(SphinxDirective):
     def statement(self, book, statement):
         """Return one statement with its badges, or why there is nothing to check."""
         words = [nodes.emphasis("", statement["at"]), nodes.Text(": ")]
-        words += [*_words(statement["says"]), nodes.Text(" - ")]
+        words += [*_words(statement["says"]), nodes.Text(". ")]
         if "because" in statement:
             return _paragraph(*words, nodes.Text(statement["because"]))
         names = statement["claims"]

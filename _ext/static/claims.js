@@ -32,7 +32,7 @@ function sourcesOf(rows) {
   const found = new Map();
   for (const row of rows) {
     const keys = [...row.classList].filter((name) => name.startsWith("said-by-"));
-    row.cells[3].querySelector("p").querySelectorAll(".source").forEach((source, i) => found.set(keys[i], source.textContent));
+    row.cells[3].querySelector("p").querySelectorAll(".source").forEach((source, i) => found.set(keys[i], source.textContent.replace(" [n.d.]", "")));
   }
   return [...found].sort((a, b) => a[1].localeCompare(b[1]));
 }

@@ -376,11 +376,15 @@ def _write_number(quantity, spec, records):
         return format(paired(measure(first, records), measure(second, records)), spec)
     values = measure(quantity, records)
     if largest:
-        return format(values.max(), spec)
-    median, low, high = (
-        format(value, spec).replace("inf", "never") for value in spread(values)
-    )
+        return _write(values.max(), spec)
+    median, low, high = (_write(value, spec) for value in spread(values))
     return median if low == high else f"{median} [{low}, {high}]"
+
+
+def _write(value, spec):
+    if value == 0 and spec.endswith("e"):
+        return "0"
+    return format(value, spec).replace("inf", "never")
 
 
 if __name__ == "__main__":
