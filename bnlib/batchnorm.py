@@ -180,12 +180,12 @@ def update_moving_average(moving, value, *, momentum=0.99):
     array([1.])
     """
     momentum = as_number(momentum, "momentum", high=1)
-    value = as_floats(value, "value").astype(np.float64)
-    moving = as_vector(moving, "moving", value.size)
+    value = as_floats(value, "value")
     if not np.isfinite(value).all():
         raise NonFiniteError(
             f"a moving average takes in finite values only. Received: {value}"
         )
+    moving = as_vector(moving, "moving", value.size)
     return momentum * moving + (1 - momentum) * value
 
 

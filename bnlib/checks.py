@@ -32,6 +32,14 @@ def as_floats(x, name, *, min_ndim=0):
     >>> as_floats([[1, 2], [3, 4]], "x").dtype
     dtype('float64')
     """
+    if (
+        type(x) is np.ndarray
+        and x.dtype.type in FLOATS
+        and x.dtype.isnative
+        and x.ndim >= min_ndim
+        and x.size
+    ):
+        return x  # the common case, without a detour
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(
             f"{name} must not be masked: fill or drop the masked values. Received: a masked array"

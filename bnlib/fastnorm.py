@@ -1,10 +1,11 @@
 """Batch normalization as in `bnlib.batchnorm`, at the speed of the cache.
 
 The same three functions, arguments, results and errors, and one error more: where epsilon is 0, a
-variance too small for float64 is told. What differs is how: rows go through the
-passes of `bnlib.blocks` (or of `bnlib.fused`, where numba is installed and it is asked for) in the
-precision of x, with the sums in float64, and the cache refers to x rather than copy it. Where
-float32 has not the range, the passes compute in float64. Layers use this module.
+variance too small for float64 is told. What differs is how. A small batch is normalized in one
+piece and in float64 (`bnlib.whole`). The rows of a larger one go through the passes of
+`bnlib.blocks` (or of `bnlib.fused`, where numba is installed and it is asked for) in the precision
+of x, with the sums in float64, and the cache refers to x rather than copy it; where float32 has not
+the range, the passes compute in float64. Layers use this module.
 """
 
 from types import ModuleType
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnlib import blocks
+from bnlib import blocks, whole
 from bnlib.checks import (
     NonFiniteError,
     as_floats,
@@ -22,29 +23,32 @@ from bnlib.checks import (
     check_shape,
 )
 
+SMALL = 2**15  # numbers of a batch that is normalized in one piece
+
 
 class BatchNormCache(NamedTuple):
     """What the backward pass needs of the forward pass, and the batch's own statistics."""
 
-    rows: np.ndarray  # (m, d) x as rows, features last: x itself where that can be
+    rows: np.ndarray  # (m, d) x as rows, features last; of a small batch, x - mean
+    centre: tuple  # pivot and rest: what is still to be subtracted from the rows
     gamma: np.ndarray  # (d,) float64
     inverse_std: np.ndarray  # (d,) 1 / sqrt(variance + epsilon)
     mean: np.ndarray  # (d,) of this batch
     variance: np.ndarray  # (d,) of this batch, biased
-    seal: np.ndarray  # (d,) tells whether x has changed since
-    work: np.dtype  # what the passes compute in: that of x, or float64 for its range
+    seal: np.ndarray | None  # (d,) tells whether x has changed since
     layout: tuple  # shape, axis and dtype of x, and so of y and dx
     engine: ModuleType  # what runs the passes
 
     @property
     def x_hat(self):
         """The normalized batch, in float64, features last."""
-        x_hat = (self.rows - self.mean) * self.inverse_std
+        pivot, rest = self.centre
+        x_hat = (self.rows.astype(np.float64) - pivot - rest) * self.inverse_std
         shape, axis, _ = self.layout
         return x_hat.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis])
 
 
-def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3, engine=blocks):
+def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3, engine=None):
     """Normalize each feature by this batch's own mean and variance, then scale and shift.
 
     Parameters
@@ -58,8 +62,9 @@ def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3, engine=blocks):
         The axis that keeps its own statistics; all others are averaged over.
     epsilon : float
         Added to the variance, inside the root. Keras's default; PyTorch's is 1e-5.
-    engine : module
-        What runs the passes over the rows: `bnlib.blocks`, or `bnlib.fused` where numba is.
+    engine : module, optional
+        What runs the passes over the rows: `bnlib.blocks`, or `bnlib.fused` where numba is. Where
+        missing, `bnlib.whole` for a small batch and `bnlib.blocks` for others.
 
     Returns
     -------
@@ -87,15 +92,12 @@ def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3, engine=blocks):
         x, axis, gamma, beta, epsilon
     )
     rows, layout = _as_rows(x, axis)
-
-    mean, variance = _moments(rows, epsilon, engine)
-    inverse_std = _inverse_std(variance, epsilon)
-    scale, seal = gamma * inverse_std, np.zeros(len(gamma))
-    work = _work_dtype(rows, mean, variance, scale, beta)
-    y = engine.standardize(rows, mean, scale, beta, work=work, seal=seal)
-
-    statistics = gamma, inverse_std, mean, variance, seal
-    return _like(y, layout), BatchNormCache(rows, *statistics, work, layout, engine)
+    engine = engine or _engine(rows)
+    if engine is whole:
+        y, statistics = _forward_whole(rows, gamma, beta, epsilon)
+    else:
+        y, statistics = _forward_in_passes(rows, gamma, beta, epsilon, engine)
+    return _like(y, layout), BatchNormCache(*statistics, layout, engine)
 
 
 def batchnorm_backward(dy, cache):
@@ -120,23 +122,17 @@ def batchnorm_backward(dy, cache):
     >>> dx.ravel(), dbeta
     (array([0., 0., 0.]), array([3.]))
     """
-    rows, gamma, inverse_std, mean, _, seal, work, layout, engine = cache
+    shape, axis, _ = cache.layout
     dy = as_floats(dy, "dy")
-    check_shape(dy, "dy", layout[0])
-    dy, _ = _as_rows(dy, layout[1])
-    m, seal_now = len(rows), np.zeros(len(seal))
-
-    dbeta, products = engine.gradient_sums(dy, rows, mean, work=work, seal=seal_now)
-    _refuse_changed(seal, seal_now)
-    dgamma = products * inverse_std
-    # dx = gamma * inverse_std * (dy - dbeta / m - x_hat * dgamma / m): the mean and the
-    # variance depend on every row, so each row's gradient loses its share of both.
-    slope = inverse_std * dgamma / m
-    dx = engine.gradient(
-        dy, rows, mean, gamma * inverse_std, dbeta / m, slope, work=work
-    )
-
-    return _like(dx, layout), dgamma, dbeta
+    check_shape(dy, "dy", shape)
+    dy, _ = _as_rows(dy, axis)
+    if cache.engine is whole:
+        dx, dgamma, dbeta = whole.gradients(
+            dy, cache.rows, cache.gamma, cache.inverse_std
+        )
+    else:
+        dx, dgamma, dbeta = _backward_in_passes(dy, cache)
+    return _like(dx, cache.layout), dgamma, dbeta
 
 
 def batchnorm_inference(
@@ -148,7 +144,7 @@ def batchnorm_inference(
     *,
     axis=-1,
     epsilon=1e-3,
-    engine=blocks,
+    engine=None,
 ):
     """Normalize each row by stored statistics: what a row gets does not depend on its companions.
 
@@ -178,32 +174,80 @@ def batchnorm_inference(
             f"moving_variance must not be negative. Received: {variance.min()}"
         )
 
-    scale = gamma * _inverse_std(variance, epsilon)
     rows, layout = _as_rows(x, axis)
-    work = _work_dtype(rows, mean, scale, beta)
-    return _like(engine.standardize(rows, mean, scale, beta, work=work), layout)
+    scale = gamma * _inverse_std(variance, epsilon)
+    engine = engine or _engine(rows)
+    if engine is whole:
+        y = whole.standardize(rows - mean, scale, beta, rows.dtype)
+    else:
+        centre = blocks.split(mean, _work_dtype(rows, mean, scale, beta))
+        y = engine.standardize(rows, centre, scale, beta)
+    return _like(y, layout)
+
+
+def _engine(rows):
+    return whole if rows.size <= SMALL else blocks
+
+
+def _forward_whole(rows, gamma, beta, epsilon):
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        deviations, mean, variance = whole.centre(rows)
+    _check_moments(rows, mean, variance, epsilon)
+    inverse_std = _inverse_std(variance, epsilon)
+    y = whole.standardize(deviations, gamma * inverse_std, beta, rows.dtype)
+    return y, (deviations, (0, 0), gamma, inverse_std, mean, variance, None)
+
+
+def _forward_in_passes(rows, gamma, beta, epsilon, engine):
+    pivot, rest, variance = _moments(rows, epsilon, engine)
+    mean = pivot + rest
+    inverse_std = _inverse_std(variance, epsilon)
+    scale, seal = gamma * inverse_std, np.zeros(len(gamma))
+    work = _work_dtype(rows, mean, variance, scale, beta)
+    centre = pivot.astype(work, copy=False), rest
+    y = engine.standardize(rows, centre, scale, beta, seal=seal)
+    return y, (rows, centre, gamma, inverse_std, mean, variance, seal)
+
+
+def _backward_in_passes(dy, cache):
+    rows, centre, gamma, inverse_std, *_, seal, _, engine = cache
+    m, seal_now = len(rows), np.zeros(len(seal))
+    dbeta, products = engine.gradient_sums(dy, rows, centre, seal=seal_now)
+    _refuse_changed(seal, seal_now)
+    dgamma = products * inverse_std
+    # dx = gamma * inverse_std * (dy - dbeta / m - x_hat * dgamma / m): the mean and the
+    # variance depend on every row, so each row's gradient loses its share of both.
+    scale, slope = gamma * inverse_std, inverse_std * dgamma / m
+    dx = engine.gradient(dy, rows, centre, scale, dbeta / m, slope)
+    return dx, dgamma, dbeta
 
 
 def _inverse_std(variance, epsilon):
     std = np.sqrt(variance + epsilon)
+    if epsilon > 0:
+        return 1 / std
     # Without epsilon a constant feature has no scale: 0 lets it yield beta there too.
-    return 1 / std if std.all() else np.divide(1, std, out=std, where=std > 0)
+    return np.divide(1, std, out=std, where=std > 0)
 
 
 def _moments(rows, epsilon, engine):
     """Take the moments; once more in float64 where float32 has not the range for the squares."""
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        mean, variance = engine.moments(rows)
+        pivot, rest, variance = engine.moments(rows)
         if rows.dtype != np.float64 and (
             _work_dtype(rows, variance) != rows.dtype or _underflows(rows, variance)
         ):
-            mean, variance = engine.moments(rows, work=np.dtype(np.float64))
+            pivot, rest, variance = engine.moments(rows, work=np.dtype(np.float64))
+    _check_moments(rows, pivot + rest, variance, epsilon)
+    return pivot, rest, variance
+
+
+def _check_moments(rows, mean, variance, epsilon):
     check_finite_moments(rows, mean, variance)
     if epsilon == 0 and _underflows(rows, variance):
         raise NonFiniteError(
             "x must vary enough for float64. Received: a variance below it"
         )
-    return mean, variance
 
 
 def _underflows(rows, variance):

@@ -27,79 +27,80 @@ compiled = numba.njit(cache=True, error_model="numpy")
 
 
 def moments(rows, *, work=None):
-    """Mean and biased variance of each column: `bnlib.blocks.moments`."""
-    return _moments(rows, _zero(rows, work))
+    """Mean, in two parts, and biased variance of each column: `bnlib.blocks.moments`."""
+    return _moments(rows, np.dtype(work or rows.dtype).type(0))
 
 
-def standardize(rows, mean, scale, shift, *, work=None, seal=None):
+def standardize(rows, centre, scale, shift, *, seal=None):
     """Return `(rows - mean) * scale + shift`: `bnlib.blocks.standardize`."""
-    result = np.empty_like(rows)
-    _standardize(rows, mean, scale, shift, _zero(rows, work), seal, result)
-    return result
+    y = np.empty_like(rows)
+    _standardize(rows, *centre, scale, shift, seal, y)
+    return y
 
 
-def gradient_sums(dy, rows, mean, *, work=None, seal=None):
+def gradient_sums(dy, rows, centre, *, seal=None):
     """Column sums of `dy` and of `dy * (rows - mean)`: `bnlib.blocks.gradient_sums`."""
-    return _gradient_sums(dy, rows, mean, _zero(rows, work), seal)
+    return _gradient_sums(dy, rows, *centre, seal)
 
 
-def gradient(dy, rows, mean, scale, share, slope, *, work=None):
+def gradient(dy, rows, centre, scale, share, slope):
     """Return `scale * (dy - share - slope * (rows - mean))`: `bnlib.blocks.gradient`."""
-    result = np.empty_like(rows)
-    _gradient(dy, rows, mean, scale, share, slope, _zero(rows, work), result)
-    return result
+    dx = np.empty_like(rows)
+    _gradient(dy, rows, *centre, scale, share, slope, dx)
+    return dx
 
 
 @compiled
 def _moments(rows, zero):
-    mean, variance, is_near = _moments_around(_first_mean(rows, zero), rows)
+    pivot = _first_mean(rows, zero)
+    rest, variance, is_near = _moments_around(pivot, rows)
     if not is_near:  # the first rows lie far from the rest
-        mean, variance, _ = _moments_around(_as(zero, mean), rows)
-    return mean, variance
+        pivot = _as(pivot, pivot + rest)
+        rest, variance, _ = _moments_around(pivot, rows)
+    return pivot, rest, variance
 
 
 @compiled
 def _moments_around(pivot, rows):
-    """Mean, variance, and whether the pivot is within a standard deviation of every mean."""
+    """Rest of the mean, variance, and whether every pivot is within a standard deviation."""
     m, d = rows.shape
     sums, squares = np.zeros_like(pivot), np.zeros_like(pivot)
-    mean, variance = np.zeros(d), np.zeros(d)
+    rest, variance = np.zeros(d), np.zeros(d)
     for start in range(0, m, CHUNK):
         for i in range(start, min(start + CHUNK, m)):
             for j in range(d):
                 deviation = rows[i, j] - pivot[j]
                 sums[j] += deviation
                 squares[j] += deviation * deviation
-        _move(sums, mean)
+        _move(sums, rest)
         _move(squares, variance)
     is_near = True
     for j in range(d):
-        shift = mean[j] / m
-        mean[j] = pivot[j] + shift
-        variance[j] = np.maximum(variance[j] / m - shift * shift, 0)
+        rest[j] /= m
+        square = rest[j] * rest[j]
+        variance[j] = np.maximum(variance[j] / m - square, 0)
         # A NaN counts as near: a second pass would only find it again.
-        is_near &= not shift * shift > variance[j]
-    return mean, variance, is_near
+        is_near &= not square > variance[j]
+    return rest, variance, is_near
 
 
 @compiled
 def _first_mean(rows, zero):
     """Mean of the first rows: of a constant column exactly its constant."""
-    first, sums = _as(zero, rows[0]), np.full(rows.shape[1], zero)
+    sums = np.full(rows.shape[1], zero)
+    first = _as(sums, rows[0])
     count = min(CHUNK, len(rows))
     for i in range(count):
         for j in range(first.size):
             sums[j] += rows[i, j] - first[j]
-    return first + _as(zero, sums / count)
+    return first + _as(sums, sums / count)
 
 
 @compiled
-def _standardize(rows, mean, scale, shift, zero, seal, result):
+def _standardize(rows, pivot, rest, scale, shift, seal, result):
     m, d = rows.shape
-    pivot = _as(zero, mean)
-    shift = _as(zero, shift - (mean - pivot) * scale)
-    scale = _as(zero, scale)
-    sealed = np.full(d, zero)
+    shift, scale = _as(pivot, shift - rest * scale), _as(pivot, scale)
+    sealed = np.zeros_like(pivot)
     for start in range(0, m, CHUNK):
         for i in range(start, min(start + CHUNK, m)):
             place = pivot.dtype.type(1 + (i - start) / CHUNK)
@@ -113,10 +114,10 @@ def _standardize(rows, mean, scale, shift, zero, seal, result):
 
 
 @compiled
-def _gradient_sums(dy, rows, mean, zero, seal):
+def _gradient_sums(dy, rows, pivot, rest, seal):
     m, d = rows.shape
-    pivot = _as(zero, mean)
-    sums, products, sealed = np.full(d, zero), np.full(d, zero), np.full(d, zero)
+    sums, products = np.zeros_like(pivot), np.zeros_like(pivot)
+    sealed = np.zeros_like(pivot)
     sum_dy, sum_products = np.zeros(d), np.zeros(d)
     for start in range(0, m, CHUNK):
         for i in range(start, min(start + CHUNK, m)):
@@ -131,15 +132,14 @@ def _gradient_sums(dy, rows, mean, zero, seal):
         _move(products, sum_products)
         if seal is not None:
             _move(sealed, seal, 1 + start / m)
-    return sum_dy, sum_products - (mean - pivot) * sum_dy
+    return sum_dy, sum_products - rest * sum_dy
 
 
 @compiled
-def _gradient(dy, rows, mean, scale, share, slope, zero, result):
+def _gradient(dy, rows, pivot, rest, scale, share, slope, result):
     m, d = rows.shape
-    pivot = _as(zero, mean)
-    share = _as(zero, share - (mean - pivot) * slope)
-    scale, slope = _as(zero, scale), _as(zero, slope)
+    share = _as(pivot, share - rest * slope)
+    scale, slope = _as(pivot, scale), _as(pivot, slope)
     for i in range(m):
         for j in range(d):
             deviation = rows[i, j] - pivot[j]
@@ -155,14 +155,9 @@ def _move(sums, totals, weight=1.0):
 
 
 @compiled
-def _as(zero, vector):
-    """Copy a vector into the dtype of `zero`, that of the work."""
-    result = np.full(vector.size, zero)
+def _as(model, vector):
+    """Copy a vector into the dtype of another one."""
+    result = np.empty_like(model)
     for j in range(vector.size):
         result[j] = vector[j]
     return result
-
-
-def _zero(rows, work):
-    """Return a zero of the dtype to work in: by its type numba knows which loop to compile."""
-    return np.dtype(work or rows.dtype).type(0)

@@ -37,14 +37,24 @@ class Layer:
         self._cache = cache if training else None
         return y
 
-    def backward(self, dy):
-        """Fill `grads` and return the gradient of the loss with respect to the layer's input."""
+    def backward(self, dy, *, input_gradient=True):
+        """Fill `grads` and return the gradient of the loss with respect to the layer's input.
+
+        Below a network's first layer nobody asks for it: `input_gradient=False` returns None.
+        """
         if self._cache is None:
             raise RuntimeError(
                 f"{type(self).__name__}.backward needs forward(x, training=True) before it. "
                 "Received: no forward pass, or one with training=False"
             )
-        return self._backward(as_floats(dy, "dy"), self._cache)
+        dy = as_floats(dy, "dy")
+        if input_gradient:
+            return self._backward(dy, self._cache)
+        return self._fill_grads(dy, self._cache)
+
+    def _fill_grads(self, dy, cache):
+        """Fill `grads` alone: what `_backward` does, unless a layer can do with less."""
+        self._backward(dy, cache)
 
     def describe(self):
         """Return one line for the summary."""
@@ -104,13 +114,17 @@ class Dense(Layer):
         return y, x
 
     def _backward(self, dy, x):
+        self._fill_grads(dy, x)
+        kernel = self.params["kernel"]
+        return dy.astype(kernel.dtype, copy=False) @ kernel.T
+
+    def _fill_grads(self, dy, x):
         kernel = self.params["kernel"]
         check_shape(dy, "dy", (len(x), kernel.shape[1]))
         dy = dy.astype(kernel.dtype, copy=False)
         self.grads["kernel"] = x.T @ dy
         if "bias" in self.params:
             self.grads["bias"] = dy.sum(axis=0)
-        return dy @ kernel.T
 
     def describe(self):
         """Return one line for the summary."""
@@ -336,11 +350,15 @@ class Sequential:
             x = layer.forward(x, training=training)
         return x
 
-    def backward(self, dy):
-        """Fill every layer's `grads` and return the gradient with respect to the input."""
-        for layer in reversed(self.layers):
+    def backward(self, dy, *, input_gradient=True):
+        """Fill every layer's `grads` and return the gradient with respect to the input.
+
+        Training needs no gradient of the data: `input_gradient=False` saves it, and returns None.
+        """
+        first, *others = self.layers
+        for layer in reversed(others):
             dy = layer.backward(dy)
-        return dy
+        return first.backward(dy, input_gradient=input_gradient)
 
     def summary(self):
         """Return a table of the layers with their parameter counts."""

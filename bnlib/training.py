@@ -64,20 +64,23 @@ class SGD:
 
     def step(self, model):
         """Move every parameter of `model` against its gradient."""
+        shrink = 1 - self.learning_rate * self.weight_decay
         for i, layer in enumerate(model.layers):
             for name, parameter in layer.params.items():
-                gradient = layer.grads[name]
-                decayed = parameter * (1 - self.learning_rate * self.weight_decay)
-                layer.params[name] = (
-                    decayed + self._move(f"{i}/{name}", gradient)
-                ).astype(parameter.dtype)
+                move = self._move(f"{i}/{name}", layer.grads[name])
+                kept = parameter if shrink == 1 else parameter * shrink
+                # A new array, so that whoever holds the old one still has it.
+                layer.params[name] = (kept + move).astype(parameter.dtype, copy=False)
 
     def _move(self, key, gradient):
         step = -self.learning_rate * gradient
         if self.momentum == 0:
             return step
-        velocity = self.momentum * self._velocities.get(key, 0.0) + step
-        self._velocities[key] = velocity
+        if key not in self._velocities:
+            self._velocities[key] = np.zeros_like(step)
+        velocity = self._velocities[key]
+        velocity *= self.momentum
+        velocity += step
         return self.momentum * velocity + step if self.nesterov else velocity
 
 
@@ -107,7 +110,7 @@ def train_step(model, x, y, *, loss, optimizer):
     """Run forward, backward and one step; return the loss and the outputs before the step."""
     outputs = model.forward(x, training=True)
     value, doutputs = loss(outputs, y)
-    model.backward(doutputs)
+    model.backward(doutputs, input_gradient=False)
     optimizer.step(model)
     return value, outputs
 

@@ -11,11 +11,20 @@ every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 every_length = pytest.mark.parametrize("m", ROWS)
 
 
-@pytest.fixture(params=[2**17, 8000, 40], autouse=True)
+@pytest.fixture(params=[(2**18, 2**14), (8000, 2**8), (40, 1)], autouse=True, ids=str)
 def block(request, monkeypatch):
-    """Run every test in one block, in a few, and in a block a row or two."""
-    monkeypatch.setattr(blocks, "BLOCK", request.param)
-    return request.param
+    """Run every test in one block, in a few blocks of long rows, and in blocks of eight rows."""
+    size, width = request.param
+    monkeypatch.setattr(blocks, "BLOCK", size)
+    monkeypatch.setattr(blocks, "WIDTH", width)
+
+
+def moments(rows, work=None):
+    """Return mean and variance as float64 vectors."""
+    pivot, rest, variance = blocks.moments(rows, work=work)
+    assert pivot.dtype == (work or rows.dtype)
+    assert rest.dtype == variance.dtype == np.float64
+    return pivot + rest, variance
 
 
 def arguments(m, dtype, d=3):
@@ -39,9 +48,8 @@ def assert_near(result, expected, size, dtype):
 @pytest.mark.parametrize("offset", [0, 100])
 def test_the_moments_are_the_mean_and_the_biased_variance(m, dtype, offset):
     rows = arguments(m, dtype)[0] + dtype(offset)
-    mean, variance = blocks.moments(rows)
+    mean, variance = moments(rows)
     exact = rows.astype(np.longdouble)
-    assert mean.dtype == variance.dtype == np.float64
     allowed = 30 * np.finfo(dtype).eps + np.spacing(300.0)  # its mean is a float64
     assert (np.abs(mean - exact.mean(axis=0)) <= allowed).all()
     np.testing.assert_allclose(
@@ -53,7 +61,7 @@ def test_the_moments_are_the_mean_and_the_biased_variance(m, dtype, offset):
 @pytest.mark.parametrize("value", [0.1, -3e7, 1e-30])
 def test_the_variance_of_a_constant_is_exactly_zero_and_its_mean_exact(dtype, value):
     rows = np.full((300, 2), value, dtype)
-    mean, variance = blocks.moments(rows)
+    mean, variance = moments(rows)
     np.testing.assert_array_equal(mean, rows[0])
     np.testing.assert_array_equal(variance, 0)
 
@@ -63,7 +71,7 @@ def test_the_variance_of_a_constant_is_exactly_zero_and_its_mean_exact(dtype, va
 def test_first_rows_far_from_the_rest_cost_no_digits(dtype, far):
     rows = np.random.default_rng(0).normal(size=(10_000, 1)).astype(dtype)
     rows[:far] += dtype(1e5)
-    mean, variance = blocks.moments(rows)
+    mean, variance = moments(rows)
     exact = rows.astype(np.float64)
     assert abs(mean - exact.mean()) <= 3e-6 * exact.std()
     np.testing.assert_allclose(variance, exact.var(axis=0), rtol=3e-6)
@@ -71,7 +79,7 @@ def test_first_rows_far_from_the_rest_cost_no_digits(dtype, far):
 
 def test_a_large_mean_costs_the_variance_of_float32_no_digits():
     rows = np.random.default_rng(0).normal(1e4, 1, (65_536, 2)).astype(np.float32)
-    mean, variance = blocks.moments(rows)
+    mean, variance = moments(rows)
     exact = rows.astype(np.float64)
     np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=0, atol=1e-7)
     np.testing.assert_allclose(variance, exact.var(axis=0), rtol=2e-6)
@@ -80,19 +88,19 @@ def test_a_large_mean_costs_the_variance_of_float32_no_digits():
 def test_long_columns_are_added_in_float64():
     rows = np.full((50_000, 1), 0.1, np.float32)
     rows[0] = 0
-    sums, products = blocks.gradient_sums(rows, rows, np.zeros(1))
+    sums, products = blocks.gradient_sums(
+        rows, rows, blocks.split(np.zeros(1), rows.dtype)
+    )
     value = float(rows[1, 0])
     np.testing.assert_allclose(sums, 49_999 * value, rtol=3e-7)
     np.testing.assert_allclose(products, 49_999 * value**2, rtol=3e-7)
-    np.testing.assert_allclose(
-        blocks.moments(rows)[0], value * 49_999 / 50_000, rtol=1e-9
-    )
+    np.testing.assert_allclose(moments(rows)[0], value * 49_999 / 50_000, rtol=1e-9)
 
 
 def test_the_sums_of_chunks_are_added_without_a_rounding():
     rows = np.full((50_000, 3), 4097, np.float32)
-    rows[::128] = 4098  # each chunk's sum is a float32, that of several is not
-    sums, _ = blocks.gradient_sums(rows, rows, np.zeros(3))
+    rows[::128] = 4098  # the sum of eight is a float32, that of several is not
+    sums, _ = blocks.gradient_sums(rows, rows, blocks.split(np.zeros(3), rows.dtype))
     np.testing.assert_array_equal(sums, rows.sum(axis=0, dtype=np.float64))
 
 
@@ -100,7 +108,7 @@ def test_the_sums_of_chunks_are_added_without_a_rounding():
 def test_what_the_mean_loses_when_it_is_rounded_is_taken_off_the_variance(dtype):
     rows = (3e6 + np.random.default_rng(0).normal(size=(200, 5))).astype(dtype)
     exact = rows.astype(np.float64) - 3e6
-    mean, variance = blocks.moments(rows)
+    mean, variance = moments(rows)
     np.testing.assert_allclose(mean - 3e6, exact.mean(axis=0), rtol=0, atol=2e-7)
     np.testing.assert_allclose(variance, exact.var(axis=0), rtol=3e-6)
 
@@ -114,21 +122,22 @@ def test_what_the_mean_loses_when_it_is_rounded_is_taken_off_the_variance(dtype)
 def test_each_pass_is_its_formula(m, dtype, work):
     rows, dy, mean, scale, shift, slope = arguments(m, dtype)
     work_dtype = work or dtype
+    centre = blocks.split(mean, work_dtype)
     deviations = rows.astype(np.float64) - mean
     longest = np.abs(deviations).max(axis=0)
 
-    y = blocks.standardize(rows, mean, scale, shift, work=work)
+    y = blocks.standardize(rows, centre, scale, shift)
     assert (y.dtype, y.shape) == (rows.dtype, rows.shape)
     size = longest * np.abs(scale) + np.abs(shift)
     assert_near(y, deviations * scale + shift, size, dtype)
 
-    dx = blocks.gradient(dy, rows, mean, scale, shift, slope, work=work)
+    dx = blocks.gradient(dy, rows, centre, scale, shift, slope)
     assert (dx.dtype, dx.shape) == (rows.dtype, rows.shape)
     inner = dy.astype(np.float64) - shift - slope * deviations
     size = np.abs(dy).max(axis=0) + np.abs(shift) + np.abs(slope) * longest
     assert_near(dx, scale * inner, np.abs(scale) * size, dtype)
 
-    sums, products = blocks.gradient_sums(dy, rows, mean, work=work)
+    sums, products = blocks.gradient_sums(dy, rows, centre)
     assert sums.dtype == products.dtype == np.float64
     wide = dy.astype(np.float64)
     assert_near(sums, wide.sum(axis=0), np.abs(wide).sum(axis=0), dtype)
@@ -144,30 +153,28 @@ def test_the_mean_is_not_rounded_before_it_is_subtracted():
         np.zeros(2),
     )
     exact = rows - mean
-    y = blocks.standardize(rows, mean, ones, zeros)
+    centre = blocks.split(mean, rows.dtype)
+    y = blocks.standardize(rows, centre, ones, zeros)
     np.testing.assert_allclose(y, exact, rtol=0, atol=1e-6)
-    dx = blocks.gradient(rows, rows, mean, ones, mean, -ones)
+    dx = blocks.gradient(rows, rows, centre, ones, mean, -ones)
     np.testing.assert_allclose(dx, 2 * exact, rtol=0, atol=0.2)  # dy itself is 1e6
-    dx = blocks.gradient(np.zeros_like(rows), rows, mean, ones, zeros, -3 * ones)
+    dx = blocks.gradient(np.zeros_like(rows), rows, centre, ones, zeros, -3 * ones)
     np.testing.assert_allclose(dx, 3 * exact, rtol=0, atol=3e-6)
-    _, products = blocks.gradient_sums(np.ones_like(rows), rows, mean)
+    _, products = blocks.gradient_sums(np.ones_like(rows), rows, centre)
     np.testing.assert_allclose(products, exact.sum(axis=0), rtol=1e-5)
 
 
 def test_wider_work_keeps_what_float32_cannot_hold():
     rows = np.array([[3e38, 1e-38], [-3e38, -1e-38]] * 200, np.float32)
-    mean, variance = blocks.moments(rows, work=np.dtype(np.float64))
+    mean, variance = moments(rows, work=np.dtype(np.float64))
     exact = rows.astype(np.float64)
     np.testing.assert_allclose(variance, exact.var(axis=0), rtol=1e-12)
-    y = blocks.standardize(
-        rows, mean, 1 / np.sqrt(variance), np.ones(2), work=np.dtype(np.float64)
-    )
+    centre = blocks.split(mean, np.float64)
+    y = blocks.standardize(rows, centre, 1 / np.sqrt(variance), np.ones(2))
     np.testing.assert_allclose(y, np.sign(exact) + 1, atol=1e-6)
-    _, products = blocks.gradient_sums(rows, rows, mean, work=np.dtype(np.float64))
-    np.testing.assert_allclose(products, np.square(exact).sum(axis=0), rtol=1e-6)
-    dx = blocks.gradient(
-        rows, rows, mean, 1 / variance, mean, np.ones(2) / 2, work=np.dtype(np.float64)
-    )
+    _, products = blocks.gradient_sums(np.sign(rows), rows, centre)
+    np.testing.assert_allclose(products, np.abs(exact).sum(axis=0), rtol=1e-6)
+    dx = blocks.gradient(rows, rows, centre, 1 / variance, mean, np.ones(2) / 2)
     np.testing.assert_allclose(dx, exact / 2 / variance, rtol=1e-6)
 
 
@@ -177,9 +184,9 @@ def test_no_pass_writes_to_its_arguments():
         vector.flags.writeable = False
     rows, dy, mean, scale, shift, slope = vectors
     blocks.moments(rows)
-    blocks.standardize(rows, mean, scale, shift)
-    blocks.gradient_sums(dy, rows, mean)
-    blocks.gradient(dy, rows, mean, scale, shift, slope)
+    blocks.standardize(rows, (mean, shift), scale, shift)
+    blocks.gradient_sums(dy, rows, (mean, shift))
+    blocks.gradient(dy, rows, (mean, shift), scale, shift, slope)
 
 
 # The seal
@@ -188,9 +195,9 @@ def test_no_pass_writes_to_its_arguments():
 def seals(rows, mean):
     """Return the seal that each of the two passes leaves."""
     forward, backward = np.zeros((2, rows.shape[1]))
-    ones = np.ones(rows.shape[1])
-    blocks.standardize(rows, mean, ones, ones, seal=forward)
-    blocks.gradient_sums(rows, rows, mean, seal=backward)
+    ones, centre = np.ones(rows.shape[1]), blocks.split(mean, rows.dtype)
+    blocks.standardize(rows, centre, ones, ones, seal=forward)
+    blocks.gradient_sums(rows, rows, centre, seal=backward)
     return forward, backward
 
 

@@ -80,3 +80,28 @@ def test_an_epoch_holds_every_training_row_once_and_no_held_out_row(monkeypatch)
     assert set(first) == set(second)
     assert (first != second).any()
     assert len(seen[0]) % 32 == 0
+
+
+@pytest.mark.parametrize("place", [None, "before"])
+def test_keras_counts_the_same_numbers_as_the_identities(place):
+    pytest.importorskip("keras")
+    from bnlib.experiments import identities
+    from bnlib.experiments.fashion_mnist import build_model
+
+    model = build_model((28, 28), batchnorm=place, seed=1)
+    counted = identities.run(None, seed=0, names=["parameters"])["parameters"]
+    assert counted["before" if place else "none"] == {
+        "trained": sum(w.numpy().size for w in model.trainable_variables),
+        "stored": sum(w.numpy().size for w in model.non_trainable_variables),
+    }
+
+
+def test_keras_trains_gamma_and_beta_and_only_stores_the_moving_statistics():
+    layers = pytest.importorskip("keras").layers
+    norm = layers.BatchNormalization()
+    norm.build((None, 3))
+    assert {w.name for w in norm.trainable_variables} == {"gamma", "beta"}
+    assert {w.name for w in norm.non_trainable_variables} == {
+        "moving_mean",
+        "moving_variance",
+    }

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bnlib.experiments.common import flat, network
 from bnlib.experiments.data import load_data
 from bnlib.experiments.scale_invariance import run
 
@@ -55,3 +56,12 @@ def test_a_short_kernel_becomes_long_in_one_step(result):
     norms = result["curves"]["0.03"]["0"]["norm"]
     assert norms[1] > 5 * norms[0]
     assert norms[3] < 1.5 * norms[1]
+
+
+def test_the_norm_that_is_followed_is_that_of_the_first_kernel(result):
+    data = flat(load_data("digits", seed=0), "float64")
+    model = network(
+        data, (32, 32), seed=0, dtype="float64", kernel_initializer="he_normal"
+    )
+    first = np.linalg.norm(model.layers[0].params["kernel"])
+    assert result["curves"]["1"]["0"]["norm"][0] == pytest.approx(first)

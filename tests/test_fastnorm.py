@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bnlib import batchnorm, blocks, fastnorm
+from bnlib import batchnorm, blocks, fastnorm, whole
 from bnlib.checks import NonFiniteError
 
 SHAPES = [
@@ -25,20 +25,25 @@ def batch(shape, axis, dtype=np.float64):
     return x, gamma, beta, dy, rng.normal(size=d), rng.uniform(0.5, 2, d)
 
 
+@pytest.fixture(params=[whole, blocks], ids=["whole", "blocks"])
+def engine(request):
+    """Run the test in both ways, whatever the size of the batch."""
+    return request.param
+
+
 @pytest.mark.parametrize(("shape", "axis"), SHAPES)
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("options", [{}, {"epsilon": 0.5}])
 def test_all_three_functions_return_what_those_of_batchnorm_do(
-    shape, axis, dtype, options
+    shape, axis, dtype, options, engine
 ):
     x, gamma, beta, dy, *statistics = batch(shape, axis, dtype)
     results = []
-    for norm in (batchnorm, fastnorm):
-        y, cache = norm.batchnorm_forward(x, gamma, beta, axis=axis, **options)
+    for norm, extra in ((batchnorm, {}), (fastnorm, {"engine": engine})):
+        more = {"axis": axis, **options, **extra}
+        y, cache = norm.batchnorm_forward(x, gamma, beta, **more)
         dx, dgamma, dbeta = norm.batchnorm_backward(dy, cache)
-        inferred = norm.batchnorm_inference(
-            x, gamma, beta, *statistics, axis=axis, **options
-        )
+        inferred = norm.batchnorm_inference(x, gamma, beta, *statistics, **more)
         vectors = cache.mean, cache.variance, cache.x_hat, dgamma, dbeta
         results.append([y, dx, inferred, *vectors])
     for plain, fast in zip(*results, strict=True):
@@ -47,11 +52,13 @@ def test_all_three_functions_return_what_those_of_batchnorm_do(
         np.testing.assert_allclose(fast, plain, rtol=0, atol=atol)
 
 
-def test_the_cache_refers_to_x_where_it_can_and_to_nothing_else():
+def test_a_small_batch_is_copied_and_a_large_one_referred_to():
     x, gamma, beta, *_ = batch((6, 3), -1)
-    _, cache = fastnorm.batchnorm_forward(x, gamma, beta)
-    assert np.shares_memory(cache.rows, x)
-    assert not np.shares_memory(cache.gamma, gamma)
+    large = np.tile(x, (20_000, 1))
+    for rows, shared in ((x, False), (large, True)):
+        _, cache = fastnorm.batchnorm_forward(rows, gamma, beta)
+        assert np.shares_memory(cache.rows, rows) == shared
+        assert not np.shares_memory(cache.gamma, gamma)
 
 
 # An x that changes between the passes
@@ -75,13 +82,24 @@ def scale_around_the_mean(x):
 @pytest.mark.parametrize("m", [6, 5000])
 def test_an_x_that_changes_between_the_passes_is_told(change, m):
     x, gamma, beta, dy, *_ = batch((m, 3), -1)
-    _, cache = fastnorm.batchnorm_forward(x, gamma, beta)
+    _, cache = fastnorm.batchnorm_forward(x, gamma, beta, engine=blocks)
     change(x)
     with pytest.raises(
         RuntimeError,
         match=r"^x must stay as it was .* Received: an x that has changed since the forward pass$",
     ):
         fastnorm.batchnorm_backward(dy, cache)
+
+
+def test_a_small_x_that_changes_between_the_passes_does_no_harm():
+    x, gamma, beta, dy, *_ = batch((6, 3), -1)
+    _, cache = fastnorm.batchnorm_forward(x, gamma, beta)
+    expected = fastnorm.batchnorm_backward(dy, cache)
+    x[:] = 7
+    for again, before in zip(
+        fastnorm.batchnorm_backward(dy, cache), expected, strict=True
+    ):
+        np.testing.assert_array_equal(again, before)
 
 
 # Where float32 has not the range
@@ -91,27 +109,30 @@ def test_an_x_that_changes_between_the_passes_is_told(change, m):
     "size", [3e38, 1e25, 1e16, 1e14, 1e-14, 1e-16, 1e-21, 1e-25, 1e-44]
 )
 @pytest.mark.parametrize("lengths", [(1, 1), (1, 300)])
-def test_numbers_of_any_size_are_normalized_in_float32(size, lengths):
+def test_numbers_of_any_size_are_normalized_in_float32(size, lengths, engine):
     signs = np.repeat([1, -1, 1, -1], [*lengths, *lengths])[:, None]
     x = (signs * size).astype(np.float32)
     exact = x.astype(np.float64)
-    y, cache = fastnorm.batchnorm_forward(x, [2.0], [1.0], epsilon=0)
+    y, cache = fastnorm.batchnorm_forward(x, [2.0], [1.0], epsilon=0, engine=engine)
     x_hat = (exact - exact.mean()) / exact.std()
     np.testing.assert_allclose(y, 2 * x_hat + 1, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(cache.variance, exact.var(), rtol=1e-5)
     y = fastnorm.batchnorm_inference(
-        x, [2.0], [1.0], cache.mean, cache.variance, epsilon=0
+        x, [2.0], [1.0], cache.mean, cache.variance, epsilon=0, engine=engine
     )
     np.testing.assert_allclose(y, 2 * x_hat + 1, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [1e37, 1e25, 1e16, 1e-16, 1e-21, 1e-25, 1e-35])
-def test_the_backward_pass_of_numbers_of_any_size_is_that_of_batchnorm(size):
+def test_the_backward_pass_of_numbers_of_any_size_is_that_of_batchnorm(size, engine):
     x, gamma, beta, dy, *_ = batch((40, 3), -1)
     x = (size * x).astype(np.float32)
     results = []
-    for norm, rows in ((fastnorm, x), (batchnorm, x.astype(np.float64))):
-        _, cache = norm.batchnorm_forward(rows, gamma, beta, epsilon=0)
+    for norm, rows, more in (
+        (fastnorm, x, {"engine": engine}),
+        (batchnorm, x.astype(np.float64), {}),
+    ):
+        _, cache = norm.batchnorm_forward(rows, gamma, beta, epsilon=0, **more)
         results.append(norm.batchnorm_backward(dy.astype(np.float32), cache))
     for fast, plain in zip(*results, strict=True):
         atol = 1e-5 * np.abs(plain).max()
@@ -120,9 +141,11 @@ def test_the_backward_pass_of_numbers_of_any_size_is_that_of_batchnorm(size):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("epsilon", [0, 1e-3])
-def test_a_batch_of_one_yields_beta_and_a_zero_dx(dtype, epsilon):
+def test_a_batch_of_one_yields_beta_and_a_zero_dx(dtype, epsilon, engine):
     x, gamma, beta, dy, *_ = batch((1, 3), -1, dtype)
-    y, cache = fastnorm.batchnorm_forward(x, gamma, beta, epsilon=epsilon)
+    y, cache = fastnorm.batchnorm_forward(
+        x, gamma, beta, epsilon=epsilon, engine=engine
+    )
     dx, dgamma, _ = fastnorm.batchnorm_backward(dy, cache)
     np.testing.assert_array_equal(y, [beta.astype(dtype)])
     np.testing.assert_array_equal(dx, 0)
@@ -149,37 +172,41 @@ def test_without_epsilon_a_constant_feature_has_no_slope_and_harms_no_other(norm
     np.testing.assert_allclose(inferred, y, rtol=1e-12, atol=1e-12)
 
 
-def test_one_feature_beyond_the_range_of_float32_does_not_harm_the_others():
+def test_one_feature_beyond_the_range_of_float32_does_not_harm_the_others(engine):
     x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     x[:, 1] *= 1e30
-    y, _ = fastnorm.batchnorm_forward(x, np.ones(3), np.zeros(3), epsilon=0)
+    y, _ = fastnorm.batchnorm_forward(
+        x, np.ones(3), np.zeros(3), epsilon=0, engine=engine
+    )
     exact = x.astype(np.float64)
     np.testing.assert_allclose(
         y, (exact - exact.mean(axis=0)) / exact.std(axis=0), rtol=0, atol=1e-6
     )
 
 
-def test_a_constant_feature_is_no_underflow():
+def test_a_constant_feature_is_no_underflow(engine):
     x = np.full((7, 2), 1e-30, np.float32)
-    y, _ = fastnorm.batchnorm_forward(x, [2.0, 3.0], [5.0, 7.0], epsilon=0)
+    y, _ = fastnorm.batchnorm_forward(
+        x, [2.0, 3.0], [5.0, 7.0], epsilon=0, engine=engine
+    )
     np.testing.assert_array_equal(y, np.tile([5.0, 7.0], (7, 1)))
 
 
-def test_a_variance_below_float64_is_told_where_epsilon_does_not_cover_it():
-    x = np.array([[1.0, 1e-200], [2.0, -1e-200]])
+def test_a_variance_below_float64_is_told_where_epsilon_does_not_cover_it(engine):
+    x, more = np.array([[1.0, 1e-200], [2.0, -1e-200]]), {"engine": engine}
     with pytest.raises(NonFiniteError, match=r"^x must vary enough for float64\. Rec"):
-        fastnorm.batchnorm_forward(x, np.ones(2), np.zeros(2), epsilon=0)
-    y, _ = fastnorm.batchnorm_forward(x, np.ones(2), np.zeros(2))
+        fastnorm.batchnorm_forward(x, np.ones(2), np.zeros(2), epsilon=0, **more)
+    y, _ = fastnorm.batchnorm_forward(x, np.ones(2), np.zeros(2), **more)
     np.testing.assert_allclose(y[:, 1], x[:, 1] / np.sqrt(1e-3))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_statistics_of_a_number_that_is_not_finite_are_refused(bad, dtype):
+def test_statistics_of_a_number_that_is_not_finite_are_refused(bad, dtype, engine):
     x, gamma, beta, *_ = batch((6, 3), -1, dtype)
     x[4, 2] = bad
     with pytest.raises(NonFiniteError, match="a NaN or an infinity in feature 2"):
-        fastnorm.batchnorm_forward(x, gamma, beta)
+        fastnorm.batchnorm_forward(x, gamma, beta, engine=engine)
 
 
 # Arguments

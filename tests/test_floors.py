@@ -14,6 +14,7 @@ FLOORS = {
     "checks": 0,
     "standardization": 1,
     "blocks": 1,
+    "whole": 1,
     "fused": 1,
     "losses": 1,
     "gradcheck": 1,

@@ -99,6 +99,21 @@ def test_backward_without_a_training_forward_is_a_clear_error(make, inferred):
         layer.backward(np.eye(2))
 
 
+@pytest.mark.parametrize("batchnorm", [None, "before"])
+def test_without_the_gradient_of_the_input_all_others_are_the_same(batchnorm):
+    rng = np.random.default_rng(0)
+    model = dense_network([4, 6, 3], rng=rng, batchnorm=batchnorm)
+    x, dy = rng.normal(size=(8, 4)), rng.normal(size=(8, 3))
+    model.forward(x, training=True)
+    grads = []
+    for wanted in (True, False):
+        dx = model.backward(dy, input_gradient=wanted)
+        assert (dx is not None) == wanted
+        grads.append([g for layer in model.layers for g in layer.grads.values()])
+    for one, other in zip(*grads, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_training_has_no_default():
     with pytest.raises(TypeError, match="training"):
         ReLU().forward(np.eye(2))

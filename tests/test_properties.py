@@ -184,16 +184,17 @@ def largest(rows):
 
 @pytest.fixture(
     scope="module",
-    params=[(batchnorm, None), (fastnorm, blocks.BLOCK), (fastnorm, 64)],
-    ids=["batchnorm", "fastnorm", "fastnorm in many blocks"],
+    params=["batchnorm", "fastnorm", "fastnorm in a block", "fastnorm in many blocks"],
 )
 def norm(request):
     """Return the module to test; in blocks so small, most arrays have several."""
-    module, size = request.param
     with pytest.MonkeyPatch.context() as patch:
-        if size is not None:
-            patch.setattr(blocks, "BLOCK", size)
-        yield module
+        if "block" in request.param:
+            patch.setattr(fastnorm, "SMALL", 0)
+        if "many" in request.param:
+            patch.setattr(blocks, "BLOCK", 64)
+            patch.setattr(blocks, "WIDTH", 1)
+        yield batchnorm if request.param == "batchnorm" else fastnorm
 
 
 # Right, whatever the array

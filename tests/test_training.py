@@ -139,3 +139,22 @@ def test_data_of_different_lengths_are_refused():
 def test_an_optimizer_out_of_range_is_refused(bad):
     with pytest.raises(ValueError, match="must be finite and lie in"):
         SGD(**bad)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_a_step_follows_the_formula_and_leaves_the_old_parameters_as_they_were(
+    nesterov,
+):
+    layer = Dense(2, 3, rng=rng())
+    model, old = Sequential([layer]), layer.params["kernel"]
+    start, gradients = old.copy(), rng(1).normal(size=(2, 2, 3))
+    optimizer = SGD(0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.5)
+    expected, velocity = start, 0
+    for gradient in gradients:
+        layer.grads = {"kernel": gradient, "bias": np.zeros(3)}
+        optimizer.step(model)
+        velocity = 0.9 * velocity - 0.1 * gradient
+        move = 0.9 * velocity - 0.1 * gradient if nesterov else velocity
+        expected = expected * (1 - 0.1 * 0.5) + move
+    np.testing.assert_allclose(layer.params["kernel"], expected, rtol=1e-14)
+    np.testing.assert_array_equal(old, start)

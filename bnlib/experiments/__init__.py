@@ -1,12 +1,13 @@
 """Floor 5. Experiments that take longer than a reader will wait, run by one command and recorded.
 
 `python -m bnlib.experiments` lists them; `python -m bnlib.experiments NAME` runs one and writes
-`results/NAME.json`. Each is a module with one function,
+`results/NAME.json`. Each is a module with one function::
 
     run(data, *, seed, ...) -> dict
 
-of numbers, lists and dicts of them: no figures. The settings have defaults, which the record is
-made with; a chapter calls the same function with fewer steps. `data` is a `Split` of images, drawn
+The result consists of numbers, lists and dicts of them with text for keys; figures are drawn
+elsewhere. The settings have defaults, which the record is made with; a chapter calls the same
+function with fewer steps. `data` is a `Split` of images, drawn
 for this seed where the set has no split of its own, or None where the experiment makes its own
 data from the seed (`bnlib.experiments.data`). The arms of a comparison are paired: same data, same
 starting kernels, same batches, one knob changed.

@@ -19,11 +19,7 @@ from bnlib.training import evaluate
 NETWORKS = {
     "none": {"batchnorm": None},
     "batchnorm": {"batchnorm": "before"},
-    # Layer norm has no moving averages, and so no momentum.
-    "layernorm": {
-        "batchnorm": "before",
-        "normalization": lambda units, **_: LayerNormalization(units),
-    },
+    "layernorm": {"batchnorm": "before", "normalization": LayerNormalization},
 }
 
 
