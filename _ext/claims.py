@@ -352,16 +352,18 @@ class ExperimentsList(SphinxDirective):
     def facts(self, name, record):
         """Yield the lines about a record."""
         data, runs = record["data"], record["runs"]
-        sizes = f", {data['train']:,} images to train on and {data['test']:,} to test"
+        sizes = ""
+        if "train" in data:
+            sizes = (
+                f", {data['train']:,} images to train on and {data['test']:,} to test"
+            )
         minutes = sum(run["cpu_seconds"] for run in runs.values()) / 60
         versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
         yield _paragraph(
             nodes.Text("Numbers of every seed: "),
             self.book.file(f"{name}.json", f"{name}.json"),
         )
-        yield _paragraph(
-            nodes.Text(f"Data: {data['name']}{sizes if 'train' in data else ''}")
-        )
+        yield _paragraph(nodes.Text(f"Data: {data['name']}{sizes}"))
         yield _paragraph(
             nodes.Text(f"Seeds: {len(runs)}; {minutes:.1f} minutes of CPU in all")
         )

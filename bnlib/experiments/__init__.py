@@ -7,10 +7,10 @@
 
 The result consists of numbers, lists and dicts of them with text for keys; figures are drawn
 elsewhere. The settings have defaults, which the record is made with; a chapter calls the same
-function with fewer steps. `data` is a `Split` of images, drawn
-for this seed where the set has no split of its own, or None where the experiment makes its own
-data from the seed (`bnlib.experiments.data`). The arms of a comparison are paired: same data, same
-starting kernels, same batches, one knob changed.
+function with fewer steps. `data` is a `Split` of images, drawn for this seed where the set has no
+split of its own, or None where the experiment makes its own data from the seed
+(`bnlib.experiments.data`). The arms of a comparison are paired: same data, same starting kernels,
+same batches, one knob changed.
 """
 
 from typing import NamedTuple
