@@ -18,9 +18,11 @@ EXECUTIONS = (
 )
 PAGES = (
     *EXECUTIONS,
+    "results/*.yml",
     "chapters/*.ipynb",
     "reference/*",
     "_ext/*.py",
+    "_ext/static/*",
     "_static/*",
     "*.md",
     "*.bib",

@@ -24,6 +24,16 @@ RESIDUALS = [
     ("folding", "before"),
     ("folding", "after"),
     ("start_share", "residual"),
+    ("standardized", "mean"),
+    ("standardized", "sd"),
+    ("standardized", "skewness"),
+    ("x_hat", "mean"),
+    ("x_hat", "sd"),
+    ("textbook", "forward"),
+    ("other_features", "output"),
+    ("gradient_norm", "dx"),
+    ("passed_down", "dx"),
+    ("restored", "batch"),
 ]
 
 
@@ -82,3 +92,30 @@ def test_he_uniform_draws_weights_of_variance_two_over_fan_in(result, fan_in):
 def test_half_a_thousand_steps_leave_less_than_a_hundredth_of_the_start(result):
     assert result["start_share"]["difference"]["10"] == pytest.approx(0.99**10)
     assert result["start_share"]["difference"]["500"] < 0.01
+
+
+def test_a_lopsided_feature_stays_lopsided(result):
+    assert result["standardized"]["shape"] > 1  # 2 for an exponential distribution
+
+
+def test_epsilon_shrinks_a_feature_whose_variance_is_as_small(result):
+    small = 0.02 / np.sqrt(0.02**2 + 1e-3)
+    assert result["x_hat"]["sd_of_small"] == pytest.approx(small)
+    assert result["x_hat"]["sd_of_one"] == pytest.approx(1 / np.sqrt(1.001))
+
+
+def test_the_gradient_agrees_with_a_numerical_one(result):
+    assert result["gradient_check"]["dx"] < 1e-6
+
+
+def test_a_batch_of_8_does_not_give_its_input_back(result):
+    assert 0.3 < result["restored"]["of_8"] < 0.5
+
+
+def test_the_variance_of_a_batch_of_8_is_an_eighth_too_small_on_average(result):
+    assert result["batches_of_8"]["biased"] == pytest.approx(7 / 8, abs=0.01)
+    assert result["batches_of_8"]["unbiased"] == pytest.approx(1, abs=0.01)
+
+
+def test_twice_the_rows_are_twice_the_memory(result):
+    assert result["cache_size"]["ratio"] == 2

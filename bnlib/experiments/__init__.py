@@ -7,10 +7,10 @@
 
 The result consists of numbers, lists and dicts of them with text for keys; figures are drawn
 elsewhere. The settings have defaults, which the record is made with; a chapter calls the same
-function with fewer steps. `data` is a `Split` of images, drawn
-for this seed where the set has no split of its own, or None where the experiment makes its own
-data from the seed (`bnlib.experiments.data`). The arms of a comparison are paired: same data, same
-starting kernels, same batches, one knob changed.
+function with fewer steps. `data` is a `Split` of images, drawn for this seed where the set has no
+split of its own, or None where the experiment makes its own data from the seed
+(`bnlib.experiments.data`). The arms of a comparison are paired: same data, same starting kernels,
+same batches, one knob changed.
 """
 
 from typing import NamedTuple
@@ -37,6 +37,7 @@ EXPERIMENTS = {
     "identities": Experiment("synthetic", 5, 0.1, "What is exactly so, as measured residuals?"),
     "initial_scale": Experiment("digits", 5, 1, "Over how many decades of starting kernels does a network train?"),
     "input_scales": Experiment("synthetic", 10, 2, "Age and miles: does batch norm inside a network, or as its first layer, replace scaling its inputs?"),
+    "keras_facts": Experiment("synthetic", 5, 0.2, "What does Keras's layer hold, count, compute and refuse?"),
     "learning_rates": Experiment("digits", 5, 0.5, "Over how many decades of learning rates does a network train, with batch norm and without?"),
     "loss_landscape": Experiment("digits", 10, 0.2, "Is the loss smoother along the gradient with batch norm?"),
     "moving_averages": Experiment("digits", 5, 0.2, "How wrong are the moving statistics after few steps?"),

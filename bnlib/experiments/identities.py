@@ -15,10 +15,11 @@ from bnlib.batchnorm import (
     update_moving_average,
 )
 from bnlib.experiments.common import streams
+from bnlib.gradcheck import numerical_gradient
 from bnlib.initializers import initialize
 from bnlib.layers import BatchNormalization, Dense, ReLU, Sequential, dense_network
 from bnlib.norms import layernorm_forward
-from bnlib.standardization import merge_moments, moments
+from bnlib.standardization import merge_moments, moments, standardize
 
 ROWS, FEATURES = 64, 20
 EPSILON = 1e-3
@@ -266,6 +267,146 @@ def start_share(rng):
         "difference": {str(step): share for step, share in found.items()},
         "residual": _size(errors),
     }
+
+
+@identity
+def standardized(rng):
+    """Standardizing a lopsided feature: residuals of `mean`, `sd` and `skewness`, and the `shape`.
+
+    Mean and standard deviation become 0 and 1; the skewness, of value `shape`, stays.
+    """
+    x = rng.exponential(3, (1000, 1))
+    z = standardize(x)
+    return {
+        "mean": float(abs(z.mean())),
+        "sd": float(abs(z.std() - 1)),
+        "skewness": abs(_skewness(z) - _skewness(x)) / _skewness(x),
+        "shape": _skewness(z),
+    }
+
+
+@identity
+def x_hat(rng):
+    """Mean and standard deviation of normalized values, before gamma and beta.
+
+    `mean` and `sd`: residuals with epsilon 0. `sd_of_one` and `sd_of_small`: with Keras's epsilon,
+    of features whose standard deviation is 1 and 0.02.
+    """
+    z = _normalized(_batch(rng))
+    x = np.array([1, 0.02]) * standardize(rng.normal(size=(ROWS, 2)))
+    y, _ = batchnorm_forward(x, np.ones(2), np.zeros(2), epsilon=EPSILON)
+    of_one, of_small = y.std(axis=0).tolist()
+    return {
+        "mean": _size(z.mean(axis=0)),
+        "sd": _size(z.std(axis=0) - 1),
+        "sd_of_one": of_one,
+        "sd_of_small": of_small,
+    }
+
+
+@identity
+def textbook(rng):
+    """The formula in one line against the library's `forward` pass in training: a residual."""
+    x, (gamma, beta) = _batch(rng), _gamma_and_beta(rng)
+    expected = gamma * (x - x.mean(0)) / np.sqrt(x.var(0) + EPSILON) + beta
+    return {"forward": _residual(_forward(x, gamma, beta), expected)}
+
+
+@identity
+def other_features(rng):
+    """By how much the `output` of all other features changes when one feature changes."""
+    x, (gamma, beta) = _batch(rng), _gamma_and_beta(rng)
+    changed = x.copy()
+    changed[:, 0] = 5 * changed[::-1, 0] + 1
+    difference = _forward(changed, gamma, beta) - _forward(x, gamma, beta)
+    return {"output": _size(difference[:, 1:])}
+
+
+@identity
+def gradient_check(rng):
+    """The gradient `dx` against a numerical one, a residual: statistics in the gradient."""
+    x, (gamma, beta) = _batch(rng), _gamma_and_beta(rng)
+    dy = rng.normal(size=x.shape)
+    cache = batchnorm_forward(x, gamma, beta, epsilon=EPSILON)[1]
+    numerical = numerical_gradient(lambda x: np.sum(dy * _forward(x, gamma, beta)), x)
+    return {"dx": _residual(batchnorm_backward(dy, cache)[0], numerical)}
+
+
+@identity
+def gradient_norm(rng):
+    """With epsilon 0 the squared norm of dx is that of dy less two components, a residual `dx`.
+
+    Times (gamma / sd)^2, a feature at a time (Santurkar et al., 2018, theorem 4.1).
+    """
+    x, (gamma, beta) = _batch(rng), _gamma_and_beta(rng)
+    dy = rng.normal(size=x.shape)
+    _, cache = batchnorm_forward(x, gamma, beta, epsilon=0)
+    dx = batchnorm_backward(dy, cache)[0]
+    along = dy.mean(axis=0) ** 2 + (dy * cache.x_hat).mean(axis=0) ** 2
+    left = (dy**2).sum(axis=0) - len(x) * along
+    expected = gamma**2 / cache.variance * left
+    return {"dx": _residual((dx**2).sum(axis=0), expected)}
+
+
+@identity
+def passed_down(rng):
+    """The gradient passed below a kernel seven times as large, with epsilon 0: a residual `dx`."""
+    x, dy = _batch(rng), rng.normal(size=(ROWS, FEATURES))
+    dense, norm = Dense(FEATURES, FEATURES, rng=rng), _layer(rng)
+    norm.epsilon = 0
+    model = Sequential([dense, norm])
+    passed = []
+    for factor in (1, 7):
+        dense.params["kernel"] = factor * dense.params["kernel"]
+        model.forward(x, training=True)
+        passed.append(model.backward(dy))
+    return {"dx": _residual(*passed)}
+
+
+@identity
+def restored(rng):
+    """Gamma the standard deviation and beta the mean, to give the input back; epsilon 0.
+
+    `batch`: a residual, with those of the batch itself. `of_8`: the error in batches of 8, with
+    those of the population, relative to its standard deviation, in the root of the mean square.
+    """
+    x = _batch(rng)
+    batch = batchnorm_forward(x, x.std(0), x.mean(0), epsilon=0)[0]
+    eights = rng.normal(3, 2, (8, 10_000))
+    sd, mean = np.full(10_000, 2.0), np.full(10_000, 3.0)
+    errors = batchnorm_forward(eights, sd, mean, epsilon=0)[0] - eights
+    return {
+        "batch": _residual(batch, x),
+        "of_8": float(np.sqrt(np.mean(errors**2)) / 2),
+    }
+
+
+@identity
+def batches_of_8(rng):
+    """Mean variance of 100,000 batches of 8 rows, as a share of the true one.
+
+    `biased`: as it is; `unbiased`: times m / (m - 1).
+    """
+    variances = moments(rng.normal(3, 2, (8, 100_000))).variance / 4
+    return {"biased": variances.mean(), "unbiased": variances.mean() * 8 / 7}
+
+
+@identity
+def cache_size(rng):
+    """Bytes that the forward pass keeps for the backward pass: 64 rows over 32, as `ratio`."""
+    kept = [
+        batchnorm_forward(_batch(rng, m), *_gamma_and_beta(rng))[1] for m in (64, 32)
+    ]
+    rows, half = (cache.x_hat.nbytes for cache in kept)
+    return {"ratio": rows / half}
+
+
+def _forward(x, gamma, beta):
+    return batchnorm_forward(x, gamma, beta, epsilon=EPSILON)[0]
+
+
+def _skewness(x):
+    return float(np.mean(((x - x.mean()) / x.std()) ** 3))
 
 
 def _batch(rng, rows=ROWS):
