@@ -64,3 +64,5 @@ def test_smoothness_lies_between_the_curvatures_of_the_loss():
     _, gradients = loss_and_gradients(model, X, Y)
     length = np.linalg.norm(as_vector(gradients))
     assert look["relative_change"] == pytest.approx(look["gradient_change"] / length)
+    one = look_around(model, X, Y, sizes=[0.5])
+    assert one["smoothness"] == pytest.approx(one["gradient_change"] / (0.5 * length))

@@ -168,6 +168,8 @@ def test_jitter_makes_the_noise_differ_between_the_rows():
     x_hat = (X - X.mean(axis=0)) / X.std(axis=0)
     expected = 0.1 * np.sqrt(1 / 3 + x_hat**2)
     np.testing.assert_allclose(noise.std(axis=0), expected, rtol=0.05)
+    rows_of_a_unit = np.corrcoef(noise[:, :, 0], rowvar=False)
+    np.testing.assert_allclose(rows_of_a_unit, np.eye(len(X)), atol=0.1)
 
 
 def test_the_identity_changes_nothing_either_way():
