@@ -30,7 +30,7 @@ class Experiment(NamedTuple):
 # ruff: noqa: E501
 EXPERIMENTS = {
     "depth": Experiment("digits", 5, 1.2, "Does the gradient reach the first of 2 to 50 layers, and do they learn?"),
-    "fashion_mnist": Experiment("fashion_mnist", 5, 5, "What does batch norm bring the 300-200-100 network of the tutorials?"),
+    "fashion_mnist": Experiment("fashion_mnist", 5, 2, "What does batch norm bring the 300-200-100 network of the tutorials?"),
     "initial_scale": Experiment("digits", 5, 0.2, "Over how many decades of starting kernels does a network train?"),
     "input_scales": Experiment("synthetic", 10, 0.4, "Age and miles: does batch norm inside a network, or as its first layer, replace scaling its inputs?"),
     "learning_rates": Experiment("digits", 5, 0.4, "Over how many decades of learning rates does a network train, with batch norm and without?"),
