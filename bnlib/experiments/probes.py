@@ -11,7 +11,7 @@ from bnlib.losses import softmax_cross_entropy
 def loss_and_gradients(model, x, y, *, loss=softmax_cross_entropy):
     """Return the loss of one batch in training mode, and each layer's dict of gradients."""
     value, doutputs = loss(model.forward(x, training=True), y)
-    model.backward(doutputs)
+    model.backward(doutputs, input_gradient=False)
     return value, [dict(layer.grads) for layer in model.layers]
 
 
