@@ -29,7 +29,9 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments=None):
     """Run the command line; return its exit status."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notices of TensorFlow
+    # As in the chapters: no notices of TensorFlow, and numbers that do not depend on oneDNN.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.name is None:
