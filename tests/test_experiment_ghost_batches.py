@@ -23,6 +23,7 @@ def result():
         steps=40,
         longer=(40, 80),
         ordinary_steps=40,
+        other_rates=(0.1, 0.02),
     )
 
 
@@ -65,3 +66,9 @@ def test_smaller_ghosts_train_another_network(result, plain):
 def test_the_control_without_noise_is_the_largest_ghost_trained_for_longer(result):
     assert result["longer"]["40"] == result["ghost"][str(IMAGES)]
     assert result["longer"]["80"]["train_loss"] < result["longer"]["40"]["train_loss"]
+
+
+def test_the_ordinary_comparison_is_made_again_at_other_rates(result):
+    assert result["ordinary 0.1"] == result["ordinary"]
+    for name, slow in result["ordinary 0.02"].items():
+        assert slow["train_loss"] > result["ordinary"][name]["train_loss"]

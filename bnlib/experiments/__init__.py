@@ -31,7 +31,7 @@ class Experiment(NamedTuple):
 EXPERIMENTS = {
     "batch_size": Experiment("digits", 10, 1.5, "From which batch size on are the batch's statistics good enough, and what helps below it?"),
     "depth": Experiment("digits", 5, 1.2, "Does the gradient reach the first of 2 to 50 layers, and do they learn?"),
-    "fashion_mnist": Experiment("fashion_mnist", 5, 2, "What does batch norm bring the 300-200-100 network of the tutorials?"),
+    "fashion_mnist": Experiment("fashion_mnist", 5, 5, "What does batch norm bring the 300-200-100 network of the tutorials?"),
     "ghost_batches": Experiment("digits", 10, 2, "Does batch norm regularize by the noise of its statistics? Train and test loss apart"),
     "gradient_shift": Experiment("digits", 10, 0.5, "How much does a layer's gradient change when the layers below it move, with batch norm and without?"),
     "identities": Experiment("synthetic", 5, 0.1, "What is exactly so, as measured residuals?"),
@@ -40,14 +40,14 @@ EXPERIMENTS = {
     "keras_facts": Experiment("synthetic", 5, 0.2, "What does Keras's layer hold, count, compute and refuse?"),
     "learning_rates": Experiment("digits", 5, 0.4, "Over how many decades of learning rates does a network train, with batch norm and without?"),
     "loss_landscape": Experiment("digits", 10, 0.2, "Is the loss smoother along the gradient with batch norm?"),
-    "moving_averages": Experiment("digits", 5, 0.2, "How wrong are the moving statistics after few steps?"),
+    "moving_averages": Experiment("digits", 5, 0.1, "How wrong are the moving statistics after few steps?"),
     "noisy_batchnorm": Experiment("digits", 10, 0.5, "Does batch norm still help when noise moves the units more than they move without it?"),
     "outlier_weight": Experiment("digits", 10, 0.1, "What becomes of a network when one weight is a thousand times too large, and of the weight?"),
     "paper": Experiment("mnist", 5, 12, "The 2015 paper's own: three layers of 100 sigmoids on MNIST, accuracy against steps and what enters one unit"),
     "partial_batchnorm": Experiment("digits", 10, 1, "Which part of batch norm does the work: the mean, the variance, or their gradient?"),
-    "placement": Experiment("digits", 10, 1, "Before the activation, after it or none: early and late, on paired seeds"),
-    "scale_invariance": Experiment("digits", 5, 1.5, "What does a kernel's scale change, and how does its norm set the effective rate?"),
-    "shifted_data": Experiment("digits", 5, 0.2, "Do stored or re-estimated statistics stand changed test images, and does no batch norm?"),
+    "placement": Experiment("digits", 10, 0.4, "Before the activation, after it or none: early and late, on paired seeds"),
+    "scale_invariance": Experiment("digits", 5, 0.6, "What does a kernel's scale change, and how does its norm set the effective rate?"),
+    "shifted_data": Experiment("digits", 5, 0.1, "Do stored or re-estimated statistics stand changed test images, and does no batch norm?"),
     "sorted_batches": Experiment("digits", 5, 0.1, "What do batch statistics make of test batches that hold one class?"),
 }
 # fmt: on

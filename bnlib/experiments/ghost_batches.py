@@ -5,7 +5,7 @@ the statistics are taken over parts of the batch, ghost batches, dealt anew at e
 smaller they are, the more noise (Hoffer, Hubara and Soudry, 2017). Before the test the statistics
 are re-estimated on all training images, in every arm. Noise may also just train faster; so a
 control without noise trains for longer. Beside it the comparison that is usually made: small
-batches, without normalization, with batch norm and with layer norm.
+batches, without normalization, with batch norm and with layer norm, at more than one rate.
 """
 
 from functools import partial
@@ -33,6 +33,7 @@ def run(
     learning_rate=0.2,
     ordinary_steps=250,
     ordinary_rate=0.1,
+    other_rates=(0.05, 0.2),
     ordinary_batch=16,
     hidden=(64, 64),
 ):
@@ -52,6 +53,8 @@ def run(
         Steps of the arms without noise that train for longer.
     ordinary_steps, ordinary_rate, ordinary_batch
         Of the ordinary comparison.
+    other_rates : sequence of float
+        To make it again at.
     hidden : sequence of int
         Widths of the hidden layers, of ReLU units.
 
@@ -59,8 +62,9 @@ def run(
     -------
     dict
         `ghost`, by size as text; `longer`, by steps as text; and `ordinary`, by what normalizes:
-        "none", "batchnorm" and "layernorm". Each arm has `accuracy` and `loss` on the test images,
-        `train_accuracy` and `train_loss` on the training images, all in inference mode.
+        "none", "batchnorm" and "layernorm"; the same at another rate, "ordinary 0.05". Each arm has
+        `accuracy` and `loss` on the test images, `train_accuracy` and `train_loss` on the training
+        images, all in inference mode.
     """
     data = flat(data)
     chosen = streams(seed).noise.permutation(len(data.x_train))[:images]
@@ -87,11 +91,19 @@ def run(
     without_noise = {
         str(more): arm(more, learning_rate, images, _ghost(images)) for more in longer
     }
-    ordinary = {
-        name: arm(ordinary_steps, ordinary_rate, ordinary_batch, options)
-        for name, options in ORDINARY.items()
+
+    def ordinary(rate):
+        return {
+            name: arm(ordinary_steps, rate, ordinary_batch, options)
+            for name, options in ORDINARY.items()
+        }
+
+    return {
+        "ghost": ghost,
+        "longer": without_noise,
+        "ordinary": ordinary(ordinary_rate),
+        **{f"ordinary {rate:g}": ordinary(rate) for rate in other_rates},
     }
-    return {"ghost": ghost, "longer": without_noise, "ordinary": ordinary}
 
 
 def _ghost(size):
