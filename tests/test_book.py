@@ -4,6 +4,7 @@ import re
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
+from PIL import Image
 
 from conftest import CHAPTERS, PAGES, parsed, read_notebook
 from test_notebooks import code_cells, figures, headings
@@ -115,6 +116,18 @@ def test_a_chapter_shows_every_output_that_is_stored(chapter):
                 assert squeeze(text) in shown, f"{name}: its output is not on the page"
 
 
+def test_a_figure_is_sharp_on_a_dense_screen_keeps_its_place_and_loads_quickly(
+    name, page, site
+):
+    for image in page.select(".cell_output figure img"):
+        file = (site / f"{name}.html").parent / image["src"]
+        with Image.open(file) as figure:
+            width, height = figure.size
+        assert abs(width - 2 * int(image["width"])) <= 1
+        assert abs(height - 2 * int(image["height"])) <= 1
+        assert file.stat().st_size < 120_000
+
+
 def test_no_image_lacks_words_for_who_cannot_see_it(page):
     images = page.find("article").find_all("img")
     assert [image["src"] for image in images if not image.get("alt", "").strip()] == []
@@ -182,6 +195,13 @@ def test_every_link_within_the_book_leads_somewhere(site):
             ):
                 broken.add(f"{page.relative_to(site)} -> {link['href']}")
     assert broken == set()
+
+
+@pytest.mark.parametrize("kind", ["icon", "apple-touch-icon"])
+def test_a_page_has_an_icon_for_a_desk_and_one_for_a_phone(name, page, site, kind):
+    (link,) = page.select(f'link[rel~="{kind}"]')
+    file = urlsplit(link["href"]).path
+    assert ((site / f"{name}.html").parent / file).is_file()
 
 
 def test_the_formulas_have_their_font(site):
