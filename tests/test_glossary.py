@@ -6,7 +6,6 @@ import pytest
 
 from conftest import CHAPTERS, ROOT, parsed, read_notebook
 from test_notebooks import prose
-from test_site import Visit
 
 SOURCE = (ROOT / "reference" / "glossary.md").read_text(encoding="utf-8")
 PAGE = "reference/glossary"
@@ -74,7 +73,8 @@ def test_every_chapter_leads_to_the_glossary_at_terms_that_exist(site):
 
 
 def test_the_search_finds_every_term_and_leads_to_it(browser, address):
-    page = Visit(browser, address).open(PAGE).page
+    page = browser.new_page()
+    page.goto(f"{address}/{PAGE}.html")
     shown = page.eval_on_selector_all(
         "dl.glossary dt", "terms => terms.map(t => [t.firstChild.textContent, t.id])"
     )
@@ -88,5 +88,6 @@ def test_the_search_finds_every_term_and_leads_to_it(browser, address):
             .map(([, , anchor]) => anchor))""",
         TERMS,
     )
+    page.close()
     hits = zip(shown, found, strict=True)
     assert [term for (term, anchor), all_ in hits if f"#{anchor}" not in all_] == []

@@ -1,10 +1,5 @@
 """The site in a real browser: what a reader sees, at a desk and on a phone."""
 
-import io
-import re
-
-import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 
 from conftest import PAGES
@@ -122,47 +117,6 @@ def test_a_picture_is_drawn(visits):
     )
     assert widths
     assert min(widths) > 100
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_figure_fits_a_phone_and_is_not_distorted(visits, name):
-    page = visits(name).page
-    page.set_viewport_size(PHONE)
-    for drawn, shown, right in page.eval_on_selector_all(
-        ".cell_output figure img",
-        """images => images.map(image => {
-            const box = image.getBoundingClientRect();
-            return [image.naturalWidth / image.naturalHeight, box.width / box.height, box.right];
-        })""",
-    ):
-        assert abs(shown / drawn - 1) < 0.02
-        assert right <= PHONE["width"]
-
-
-def pixels(png):
-    """Return the colours of the picture, from 0 to 255 each."""
-    return np.round(255 * plt.imread(io.BytesIO(png), format="png")[..., :3])
-
-
-def test_the_paper_of_a_figure_has_the_colour_of_the_page(browser, address):
-    for scheme in ("light", "dark"):
-        page = Visit(browser, address, color_scheme=scheme).open("index").page
-        figure = page.locator(".cell_output figure img").first
-        paper = pixels(figure.screenshot())[2, 2]
-        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        rgb = [int(number) for number in re.findall(r"\d+", background)[:3]]
-        np.testing.assert_allclose(paper, rgb, atol=2, err_msg=scheme)
-        assert (sum(rgb) < 100) == (scheme == "dark")
-
-
-def test_a_picture_of_greys_keeps_its_ink_and_paper_in_the_dark(browser, address):
-    visit = Visit(browser, address, color_scheme="dark")
-    picture = visit.open("chapters/02_internal_covariate_shift").page.locator(
-        "img.as-drawn"
-    )
-    drawn = pixels(picture.screenshot())
-    assert (drawn[2, 2] == 255).all()
-    assert drawn.min() < 5  # black ink stays black
 
 
 def test_the_start_button_is_in_sight_on_a_phone(fresh_page):
