@@ -66,7 +66,7 @@ def plot_percentiles(steps, values, ax, *, percentiles=(15, 50, 85), **style):
             "xytext": (4, 0),
             "textcoords": "offset points",
         }
-        ax.annotate(f"{percentile}%", **place, va="center", fontsize=9)
+        ax.annotate(f"{percentile}%", **place, va="center", fontsize=10)
 
 
 def plot_descent(hessian, path, ax, *, color="#0072B2", levels=12):
@@ -184,9 +184,9 @@ def plot_projection(vector, direction, ax, *, names):
 
 
 def _sharpen():
-    """Ask a notebook, where there is one, for figures of twice as many dots."""
+    """Ask a notebook, where there is one, for figures of twice as many dots, shown as wide."""
     try:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError:
         return
-    set_matplotlib_formats("png", dpi=200)
+    set_matplotlib_formats("retina", pil_kwargs={"optimize": True})

@@ -184,5 +184,12 @@ def test_every_link_within_the_book_leads_somewhere(site):
     assert broken == set()
 
 
+@pytest.mark.parametrize("kind", ["icon", "apple-touch-icon"])
+def test_a_page_has_an_icon_for_a_desk_and_one_for_a_phone(name, page, site, kind):
+    (link,) = page.select(f'link[rel~="{kind}"]')
+    file = urlsplit(link["href"]).path
+    assert ((site / f"{name}.html").parent / file).is_file()
+
+
 def test_the_formulas_have_their_font(site):
     assert (site / "_static" / "math.woff").stat().st_size > 10_000

@@ -95,6 +95,13 @@ def test_a_figure_has_a_caption_a_name_and_words_for_who_cannot_see_it(chapter):
             )
 
 
+def test_a_figure_is_no_wider_than_the_page_so_that_its_type_keeps_its_size(chapter):
+    for name, cell in code_cells(chapter):
+        for kinds in figures(cell):
+            width = int(re.match(r"<Figure size (\d+)x", kinds["text/plain"]).group(1))
+            assert width <= 648, f"{name}: at most 6.75 inches, two panels included"
+
+
 def test_a_chapter_opens_with_its_only_title(chapter):
     assert chapter.cells[0].source.startswith("# ")
     assert [level for level, _ in headings(chapter)].count(1) == 1

@@ -1,4 +1,4 @@
-"""Specification of `bnlib.plots`: the figures show the data that they were given."""
+"""Specification of `bnlib.plots`: figures show the data that they were given, and can be read."""
 
 import matplotlib as mpl
 import numpy as np
@@ -6,8 +6,30 @@ import pytest
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_rgb
 
 from bnlib import plots
+
+# The linear map of CSS's filter hue-rotate(180deg), from the specification of its filter effects.
+LUMA = np.array([0.213, 0.715, 0.072])
+HALF_TURN = 2 * np.tile(LUMA, (3, 1)) - np.eye(3)
+PAPER = {"light": np.ones(3), "dark": np.full(3, 0x12 / 255)}
+
+
+def shown(color, theme):
+    """Return the colour as the page shows it: in the dark theme inverted, its hue turned back."""
+    rgb = np.array(to_rgb(color))
+    return rgb if theme == "light" else np.clip(HALF_TURN @ (1 - rgb), 0, 1)
+
+
+def contrast(one, other):
+    """Return the contrast of two colours, from 1 to 21, as WCAG 2 defines it."""
+    linear = [
+        np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+        for c in (one, other)
+    ]
+    low, high = sorted(c @ [0.2126, 0.7152, 0.0722] for c in linear)
+    return (high + 0.05) / (low + 0.05)
 
 
 @pytest.fixture
@@ -22,6 +44,28 @@ def ax():
 def test_with_and_without_differ_in_more_than_colour():
     assert plots.WITH["color"] != plots.WITHOUT["color"]
     assert plots.WITH["linestyle"] != plots.WITHOUT["linestyle"]
+
+
+@pytest.mark.parametrize("theme", PAPER)
+@pytest.mark.parametrize("style", [plots.WITH, plots.WITHOUT], ids=["with", "without"])
+def test_with_and_without_stand_out_from_the_page_in_either_theme(style, theme):
+    assert contrast(shown(style["color"], theme), PAPER[theme]) > 3
+
+
+@pytest.mark.parametrize("style", [plots.WITH, plots.WITHOUT], ids=["with", "without"])
+def test_blue_stays_blue_and_vermillion_red_in_the_dark(style):
+    drawn, dark = (shown(style["color"], theme) for theme in PAPER)
+    assert drawn.argmax() == dark.argmax()
+    assert drawn.argmin() == dark.argmin()
+
+
+def test_type_in_a_figure_is_as_large_as_the_text_around_it(ax):
+    plots.plot_percentiles([1, 2], [[0, 1, 2], [3, 4, 5]], ax, **plots.WITHOUT)
+    ax.set(title="title", xlabel="x", ylabel="y")
+    legend = ax.legend().get_texts()
+    texts = [ax.title, ax.xaxis.label, ax.yaxis.label, *ax.get_xticklabels(), *legend]
+    assert {text.get_size() for text in texts} == {12}
+    assert min(text.get_size() for text in ax.texts) >= 10
 
 
 def test_seeds_are_drawn_as_their_median_in_a_band_from_least_to_most(ax):

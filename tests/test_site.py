@@ -119,6 +119,13 @@ def test_a_picture_is_drawn(visits):
     assert min(widths) > 100
 
 
+def test_the_start_button_is_in_sight_on_a_phone(fresh_page):
+    page = fresh_page("index")
+    page.set_viewport_size(PHONE)
+    box = page.get_by_role("link", name="Start with the first chapter").bounding_box()
+    assert 0 < box["y"] < box["y"] + box["height"] < PHONE["height"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_follows_the_readers_colours(browser, address, scheme):
     visit = Visit(browser, address, color_scheme=scheme).open("index")

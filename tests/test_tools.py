@@ -1,17 +1,28 @@
 """The tools around the book: set-up, form of the notebooks, the builder's own extensions."""
 
+from types import SimpleNamespace
+
 import nbformat
+import numpy as np
 import pytest
+from docutils import nodes
 from math_core import LatexError
+from matplotlib.figure import Figure
 from nbformat import v4
+from PIL import Image
+from sphinx import addnodes
 
 import complete
+import figures
 import fresh
+import glossary
+import icon
 import mathfont
 import mathml
 import notebooks
 from address import repository
 from bootstrap import fault
+from conftest import ROOT
 
 
 @pytest.fixture
@@ -132,6 +143,62 @@ class TestFormulas:
         assert ord("ö") not in mathfont.characters_in_formulas(
             ["ö <math><mi>x</mi></math>"]
         )
+
+
+class TestFigures:
+    @pytest.mark.parametrize("length", [552, "552", "552px"])
+    def test_a_length_in_pixels_is_read(self, length):
+        assert figures.pixels(nodes.image(width=length), "width") == 552
+
+    @pytest.mark.parametrize("options", [{}, {"width": "50%"}, {"width": "5in"}])
+    def test_any_other_length_is_left_to_the_builder(self, options):
+        assert figures.pixels(nodes.image(**options), "width") is None
+
+    def test_a_shrunk_figure_is_smaller_and_looks_the_same(self, tmp_path):
+        before = self.drawing(tmp_path / "figure.png", facecolor="white")
+        size = (tmp_path / "figure.png").stat().st_size
+        figures.shrink(tmp_path / "figure.png")
+        after = self.pixels_of(tmp_path / "figure.png")
+        assert (tmp_path / "figure.png").stat().st_size < size / 2
+        assert np.abs(after - before).max() < 16  # of 255
+
+    def test_a_picture_that_is_partly_transparent_is_left_as_it_is(self, tmp_path):
+        self.drawing(tmp_path / "figure.png", facecolor="none")
+        before = (tmp_path / "figure.png").read_bytes()
+        figures.shrink(tmp_path / "figure.png")
+        assert (tmp_path / "figure.png").read_bytes() == before
+
+    def drawing(self, path, **options):
+        """Write a figure of lines and bands and return its pixels."""
+        fig = Figure(figsize=(5, 3))
+        ax = fig.subplots()
+        for k in range(6):
+            ax.plot([0, 1, 2], [k, k + 1, k * k])
+            ax.fill_between([0, 1, 2], [0, 1, 0], [k, k + 2, 5], alpha=0.2)
+        fig.savefig(path, dpi=192, **options)
+        return self.pixels_of(path)
+
+    def pixels_of(self, path):
+        """Return the pixels of the picture, from 0 to 255."""
+        return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def test_a_phones_icon_is_the_logo_with_its_tile_to_the_edge(tmp_path):
+    icon.draw(ROOT / "_static" / "logo.svg", tmp_path / "icon.png")
+    with Image.open(tmp_path / "icon.png") as picture:
+        assert picture.size == (180, 180)
+        tile, curve = (0x00, 0x72, 0xB2, 255), (255, 255, 255, 255)
+        assert {picture.getpixel((x, y)) for x in (0, 179) for y in (0, 179)} == {tile}
+        assert picture.getpixel((90, 180 * 13 // 64)) == curve  # the peak
+
+
+def test_a_markdown_link_may_name_a_term_of_the_glossary():
+    term = nodes.term("", "batch", ids=["term-batch"])
+    entry = addnodes.glossary("", nodes.definition_list("", term))
+    env = SimpleNamespace(docname="words", metadata={"words": {}})
+    glossary.publish_terms(SimpleNamespace(env=env), nodes.section("", entry))
+    anchors = env.metadata["words"]["myst_slugs"]
+    assert anchors["term-batch"][1:] == ("term-batch", "batch")
 
 
 class TestCompleteness:
