@@ -21,12 +21,14 @@ def result():
         images=IMAGES,
         ghost_sizes=(10, IMAGES),
         steps=40,
+        longer=(40, 80),
         ordinary_steps=40,
     )
 
 
 def test_train_and_test_numbers_stand_apart_for_each_arm(result):
     assert set(result["ghost"]) == {"10", str(IMAGES)}
+    assert set(result["longer"]) == {"40", "80"}
     assert set(result["ordinary"]) == {"none", "batchnorm", "layernorm"}
     for arms in result.values():
         assert all(set(arm) == NUMBERS for arm in arms.values())
@@ -58,3 +60,8 @@ def test_a_ghost_as_large_as_the_batch_is_batch_norm(result, plain):
 
 def test_smaller_ghosts_train_another_network(result, plain):
     assert abs(result["ghost"]["10"]["loss"] / plain.loss - 1) > 0.001
+
+
+def test_the_control_without_noise_is_the_largest_ghost_trained_for_longer(result):
+    assert result["longer"]["40"] == result["ghost"][str(IMAGES)]
+    assert result["longer"]["80"]["train_loss"] < result["longer"]["40"]["train_loss"]

@@ -3,8 +3,9 @@
 Gradient descent on all of a few training images at once, so that the gradient has no noise. Only
 the statistics are taken over parts of the batch, ghost batches, dealt anew at each step: the
 smaller they are, the more noise (Hoffer, Hubara and Soudry, 2017). Before the test the statistics
-are re-estimated on all training images, in every arm. Beside it the comparison that is usually
-made: small batches, without normalization, with batch norm and with layer norm.
+are re-estimated on all training images, in every arm. Noise may also just train faster; so a
+control without noise trains for longer. Beside it the comparison that is usually made: small
+batches, without normalization, with batch norm and with layer norm.
 """
 
 from functools import partial
@@ -28,6 +29,7 @@ def run(
     images=300,
     ghost_sizes=(5, 15, 60, 300),
     steps=200,
+    longer=(400, 800),
     learning_rate=0.2,
     ordinary_steps=250,
     ordinary_rate=0.1,
@@ -46,6 +48,8 @@ def run(
         The last may be all images: no noise.
     steps, learning_rate
         Of the arms with ghost batches.
+    longer : sequence of int
+        Steps of the arms without noise that train for longer.
     ordinary_steps, ordinary_rate, ordinary_batch
         Of the ordinary comparison.
     hidden : sequence of int
@@ -54,10 +58,9 @@ def run(
     Returns
     -------
     dict
-        `ghost`, by size as text, and `ordinary`, by what normalizes: "none", "batchnorm" and
-        "layernorm".
-        Each arm has `accuracy` and `loss` on the test images, `train_accuracy` and `train_loss` on
-        the training images, all in inference mode.
+        `ghost`, by size as text; `longer`, by steps as text; and `ordinary`, by what normalizes:
+        "none", "batchnorm" and "layernorm". Each arm has `accuracy` and `loss` on the test images,
+        `train_accuracy` and `train_loss` on the training images, all in inference mode.
     """
     data = flat(data)
     chosen = streams(seed).noise.permutation(len(data.x_train))[:images]
@@ -81,11 +84,14 @@ def run(
         str(size): arm(steps, learning_rate, images, _ghost(size))
         for size in ghost_sizes
     }
+    without_noise = {
+        str(more): arm(more, learning_rate, images, _ghost(images)) for more in longer
+    }
     ordinary = {
         name: arm(ordinary_steps, ordinary_rate, ordinary_batch, options)
         for name, options in ORDINARY.items()
     }
-    return {"ghost": ghost, "ordinary": ordinary}
+    return {"ghost": ghost, "longer": without_noise, "ordinary": ordinary}
 
 
 def _ghost(size):
