@@ -182,7 +182,8 @@ def measure(quantity, records):
         `EXPERIMENT/key/...` leads to a number in each seed's result. The key of a list is a
         position, one of `REDUCTIONS` or "at least 0.9", which counts. Of a curve, which has its
         `steps`, "steps to 0.9" is the first at which the accuracy is that high, and "loss at 300"
-        the loss at the last step measured up to there. None, never reached, counts as infinity.
+        the loss at the last step measured up to there; "highest minus loss" subtracts two lists.
+        None, never reached, counts as infinity.
         Two such paths with ` - ` or ` / ` between them are a difference or a ratio.
     records : dict
 
@@ -346,6 +347,9 @@ def _of_dict(value, key):
         return value[key]
     if key.startswith("steps to "):
         return steps_to(value, float(key.removeprefix("steps to ")))
+    if " minus " in key:
+        first, second = (_numbers(value[name]) for name in key.split(" minus "))
+        return np.subtract(first, second)
     name, step = key.split(" at ")
     return value[name][np.searchsorted(value["steps"], float(step), side="right") - 1]
 
