@@ -18,7 +18,8 @@ import numpy as np
 
 from bnlib import datasets
 
-FOLDER = Path(__file__).parents[2] / "results"
+INSIDE = Path(__file__).parents[1] / "results"  # where an installed library has them
+FOLDER = INSIDE if INSIDE.is_dir() else Path(__file__).parents[2] / "results"
 DATA = {
     "digits": lambda: datasets.load_digits(rng=np.random.default_rng(0)),
     "fashion_mnist": datasets.load_fashion_mnist,
