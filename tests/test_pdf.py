@@ -74,7 +74,7 @@ def test_a_link_within_the_book_leads_somewhere(book):
 
 def test_solutions_are_shown_and_nothing_waits_for_a_press(book):
     assert book.select("details:not([open]), script, .run-it") == []
-    assert len(book.select("details")) > 3 * len(CHAPTERS)
+    assert len(book.select("details")) >= 3 * len(CHAPTERS)  # the solutions
 
 
 def test_a_picture_is_found(book, source):

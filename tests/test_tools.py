@@ -1,5 +1,7 @@
 """The tools around the book: set-up, form of the notebooks, the builder's own extensions."""
 
+from types import SimpleNamespace
+
 import nbformat
 import pytest
 from math_core import LatexError
@@ -198,6 +200,15 @@ class TestFreshness:
 
     def test_a_site_without_a_stamp_is_not_current(self, tmp_path):
         assert not fresh.is_current(tmp_path)
+
+    def test_another_form_of_the_book_leaves_the_stamp_of_the_site(self, tmp_path):
+        stamp = fresh.stamp_of(tmp_path)
+        stamp.write_text("made from")
+        builder, out = SimpleNamespace(name="linkcheck"), tmp_path / "linkcheck"
+        app = SimpleNamespace(builder=builder, outdir=out, srcdir=tmp_path)
+        env = SimpleNamespace(found_docs={"index"})
+        assert fresh.pages_to_read_again(app, env, set(), set(), set()) == []
+        assert stamp.read_text() == "made from"
 
 
 class TestAddress:

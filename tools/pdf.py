@@ -64,6 +64,9 @@ def article_of(page, name, pages):
     article = page.find("article")
     for element in article.select(USELESS):
         element.decompose()
+    for code in article.select("details.hide"):
+        code.summary.decompose()
+        code.unwrap()
     for details in article.find_all("details"):
         details["open"] = ""
     for element in article.find_all(True):
