@@ -53,11 +53,11 @@ def times(env):
     for docname in sorted(env.nb_metadata):
         data = env.nb_metadata[docname].get("exec_data")
         if data and data.get("runtime"):
-            yield docname, env.titles[docname].astext(), data["runtime"]
+            yield env.titles[docname].astext(), data["runtime"]
 
 
 def table(head, rows):
-    """Return a table; every entry of `rows` is a list of nodes or texts."""
+    """Return a table of texts."""
     group = nodes.tgroup(cols=len(head))
     group += [nodes.colspec(colwidth=1) for _ in head]
     group += nodes.thead("", _row(head))
@@ -65,25 +65,16 @@ def table(head, rows):
     return nodes.table("", group)
 
 
-def _row(entries):
-    return nodes.row("", *(nodes.entry("", _paragraph(entry)) for entry in entries))
-
-
-def _paragraph(entry):
-    return nodes.paragraph(
-        "", "", entry if isinstance(entry, nodes.Node) else nodes.Text(entry)
-    )
+def _row(texts):
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", t)) for t in texts))
 
 
 def fill(app, doctree, docname):
     """Put the report into its place."""
     for place in list(doctree.findall(Report)):
         found = list(times(app.env))
-        total = sum(seconds for *_, seconds in found)
-        rows = [
-            (_link(app, docname, chapter, title), f"{seconds:.1f}")
-            for chapter, title, seconds in found
-        ]
+        total = sum(seconds for _, seconds in found)
+        rows = [(title, f"{seconds:.1f}") for title, seconds in found]
         rows.append(("all of them", f"{total:.1f}"))
         place.replace_self(
             [
@@ -91,11 +82,6 @@ def fill(app, doctree, docname):
                 table(("package", "version"), versions()),
             ]
         )
-
-
-def _link(app, here, chapter, title):
-    address = app.builder.get_relative_uri(here, chapter)
-    return nodes.reference("", title, refuri=address, internal=True)
 
 
 def pages_to_write_again(app, env):
