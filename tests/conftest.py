@@ -67,26 +67,36 @@ def find_browser(playwright):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """Start a headless Chromium."""
+def playwright():
+    """Start what drives browsers."""
     from playwright.sync_api import (
         sync_playwright,
     )  # a heavy import that most tests do without
 
-    with sync_playwright() as playwright:
-        path = find_browser(playwright)
-        if path is None:
-            reason = "No Chromium found: install one, or set BOOK_CHROMIUM to its path."
-            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(
-                reason
-            )
-        flags = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        if getattr(os, "geteuid", lambda: 1)() == 0:
-            flags.append(
-                "--no-sandbox"
-            )  # Chromium refuses to run as root in its sandbox
-        with playwright.chromium.launch(executable_path=path, args=flags) as chromium:
-            yield chromium
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser_path(playwright):
+    """Return the path of a Chromium."""
+    path = find_browser(playwright)
+    if path is None:
+        reason = "No Chromium found: install one, or set BOOK_CHROMIUM to its path."
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(playwright, browser_path):
+    """Start a headless Chromium."""
+    flags = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    if getattr(os, "geteuid", lambda: 1)() == 0:
+        flags.append("--no-sandbox")  # Chromium refuses to run as root in its sandbox
+    with playwright.chromium.launch(
+        executable_path=browser_path, args=flags
+    ) as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="module")
