@@ -54,7 +54,7 @@ def draw_card(title, book, target):
     axes.set(xlim=(-3, 6), ylim=(0, 1.2))
     words = "\n".join(textwrap.wrap(title, 28)[:2])
     figure.text(0.07, 0.68, words, size=48, weight="bold", color="#222832", va="center")
-    figure.text(0.93, 0.08, book, size=24, color="#48566b", ha="right")
+    figure.text(0.07, 0.9, book, size=24, color="#48566b", va="center")
     target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, metadata={"Software": None})
 

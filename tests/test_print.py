@@ -31,6 +31,7 @@ def printed(request, browser, address):
 
 
 def test_on_paper_nothing_is_left_to_click_nothing_hidden_and_nothing_cut(printed):
+    assert printed.locator("article h1").first.is_visible()
     assert printed.evaluate(CLICKABLE) == []
     assert printed.evaluate(HIDDEN) == []
     assert printed.evaluate(CUT, PAPER["width"]) == []
