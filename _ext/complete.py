@@ -59,7 +59,10 @@ def faults_of_book(app):
 
 def check(app, exception):
     """Say all that is wrong with the book; each is a warning, and so fails the build."""
-    if exception is None and app.builder.name == "html":
+    if exception is not None:
+        if page := app.env and app.env.temp_data.get("docname"):
+            logger.warning("the book ends while it reads %s: %s", page, exception)
+    elif app.builder.name == "html":
         for fault in faults_of_book(app):
             logger.warning("the book is not complete: %s", fault)
 

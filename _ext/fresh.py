@@ -28,6 +28,8 @@ PAGES = (
     "*.bib",
     "_config.yml",
     "_toc.yml",
+    "LICENSE",
+    "pyproject.toml",
 )
 
 
@@ -73,6 +75,8 @@ def drop_old_executions(app):
 
 def pages_to_read_again(app, env, added, changed, removed):
     """Return every page, unless the last build succeeded with the same sources."""
+    if app.builder.name != "html":
+        return []  # another form of the book: it says nothing about the site
     app.digest_of_pages = digest(Path(app.srcdir), PAGES)
     stamp = stamp_of(Path(app.outdir).parent)
     current = holds(stamp, app.digest_of_pages)

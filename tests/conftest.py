@@ -1,7 +1,6 @@
 """What several test files share: the chapters, the built site, a server for it and a browser."""
 
 import os
-import shutil
 import threading
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ from bs4 import BeautifulSoup
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 import fresh
+from chromium import MISSING, find_browser, flags
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
@@ -63,17 +63,6 @@ def address(site):
         server.shutdown()
 
 
-def find_browser(playwright):
-    """Return the path of a Chromium, or None."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    candidates = [
-        os.environ.get("BOOK_CHROMIUM"),
-        *map(shutil.which, names),
-        playwright.chromium.executable_path,
-    ]
-    return next((path for path in candidates if path and Path(path).is_file()), None)
-
-
 @pytest.fixture(scope="session")
 def browser():
     """Start a headless Chromium."""
@@ -84,14 +73,7 @@ def browser():
     with sync_playwright() as playwright:
         path = find_browser(playwright)
         if path is None:
-            reason = "No Chromium found: install one, or set BOOK_CHROMIUM to its path."
-            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(
-                reason
-            )
-        flags = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        if getattr(os, "geteuid", lambda: 1)() == 0:
-            flags.append(
-                "--no-sandbox"
-            )  # Chromium refuses to run as root in its sandbox
-        with playwright.chromium.launch(executable_path=path, args=flags) as chromium:
+            ci = os.environ.get("CI") == "true"
+            pytest.fail(MISSING) if ci else pytest.skip(MISSING)
+        with playwright.chromium.launch(executable_path=path, args=flags()) as chromium:
             yield chromium

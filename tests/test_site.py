@@ -161,9 +161,8 @@ def test_the_search_finds_a_word_of_a_chapter(fresh_page):
 
 
 def test_a_solution_is_hidden_until_it_is_opened(fresh_page):
-    solution = (
-        fresh_page("chapters/01_standardization").locator("article details").first
-    )
+    page = fresh_page("chapters/01_standardization")
+    solution = page.locator("article details:has(summary:text-is('Solution'))").first
     body = solution.locator(":scope > :not(summary)").first
     assert not body.is_visible()
     solution.locator("summary").click()

@@ -266,6 +266,15 @@ class TestFreshness:
     def test_a_site_without_a_stamp_is_not_current(self, tmp_path):
         assert not fresh.is_current(tmp_path)
 
+    def test_another_form_of_the_book_leaves_the_stamp_of_the_site(self, tmp_path):
+        stamp = fresh.stamp_of(tmp_path)
+        stamp.write_text("made from")
+        builder, out = SimpleNamespace(name="linkcheck"), tmp_path / "linkcheck"
+        app = SimpleNamespace(builder=builder, outdir=out, srcdir=tmp_path)
+        env = SimpleNamespace(found_docs={"index"})
+        assert fresh.pages_to_read_again(app, env, set(), set(), set()) == []
+        assert stamp.read_text() == "made from"
+
 
 class TestAddress:
     def test_nobody_tells(self):
