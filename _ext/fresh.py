@@ -24,6 +24,7 @@ PAGES = (
     "_ext/*.py",
     "_ext/static/*",
     "_static/*",
+    "_templates/**/*",
     "*.md",
     "*.bib",
     "_config.yml",
@@ -81,7 +82,11 @@ def pages_to_read_again(app, env, added, changed, removed):
     stamp = stamp_of(Path(app.outdir).parent)
     current = holds(stamp, app.digest_of_pages)
     stamp.unlink(missing_ok=True)
-    return [] if current else list(env.found_docs)
+    if current:
+        return []
+    # The pages of the library's sources are written by their own date alone.
+    shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
+    return list(env.found_docs)
 
 
 def write_stamp(app, exception):
