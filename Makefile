@@ -1,5 +1,5 @@
 # The course in a few words: `make book` builds the site, `make test` proves it. `make help` lists the rest.
-.PHONY: book test bench serve notebooks lint mutants requirements help clean
+.PHONY: book test bench serve pdf linkcheck notebooks lint mutants requirements help clean
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -25,6 +25,12 @@ bench: $(READY)  ## time the library beside Keras, PyTorch and the roofline; add
 
 serve: book  ## show the site on this machine
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+pdf: book  ## print the whole book into _build/print/book.pdf; needs a Chromium
+	$(BIN)/python tools/pdf.py
+
+linkcheck: $(READY)  ## follow every link that leaves the book; needs a network
+	$(BIN)/jupyter-book build . --builder linkcheck -n --keep-going
 
 notebooks: $(READY)  ## execute every chapter in place and write it in its normal form
 	$(BIN)/python tools/notebooks.py

@@ -18,6 +18,11 @@ def repository(environment):
     return None
 
 
+def branch(environment):
+    """Return the repository's branch that the book is built from."""
+    return environment.get("BOOK_BRANCH", "main")
+
+
 def set_addresses(app, config):
     """Put the addresses into the theme's options, or take its buttons away."""
     options, address = config.html_theme_options, repository(os.environ)
@@ -26,7 +31,7 @@ def set_addresses(app, config):
     options.update(dict.fromkeys(BUTTONS, address is not None))
     if address:
         options["repository_url"] = address
-        options["repository_branch"] = os.environ.get("BOOK_BRANCH", "main")
+        options["repository_branch"] = branch(os.environ)
     config.html_baseurl = os.environ.get("BOOK_URL", "")
 
 

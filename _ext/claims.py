@@ -27,11 +27,11 @@ from bnlib.experiments.record import DamagedRecordError, load
 logger = logging.getLogger(__name__)
 PAGE, EXPERIMENTS_PAGE = "reference/claims", "reference/experiments"
 COLUMNS = (
-    ("The claim", 30),
-    ("Verdict", 12),
+    ("The claim", 24),
+    ("Verdict", 11),
     ("What was measured", 38),
-    ("Who says it", 20),
-    ("Where", 14),
+    ("Who says it", 15),
+    ("Where", 12),
 )
 MARKS = dict(zip(ledger.VERDICTS, "=✓◐✗?·", strict=True))
 TAG = re.compile(r"reference/claims\.md#claim-([\w-]+)")
@@ -291,7 +291,7 @@ def _table(rows):
     head = [nodes.entry("", _paragraph(nodes.Text(name))) for name, _ in COLUMNS]
     group += nodes.thead("", nodes.row("", *head))
     group += nodes.tbody("", *rows)
-    return nodes.table("", group, classes=["claims-table"])
+    return nodes.table("", group, classes=["claims-table", "colwidths-given"])
 
 
 class ArticlesList(SphinxDirective):

@@ -26,6 +26,22 @@ def fault_of_page(page, title):
     return f"has the heading {shown!r} instead of its title {title!r}"
 
 
+def pictures_without_words(page):
+    """Return the sources of the text's pictures that say nothing to who cannot see them.
+
+    A path is no words: the builder writes it where an image has none.
+    """
+    article = re.search(r"(?s)<article.*</article>", page.read_text(encoding="utf-8"))
+    silent = []
+    for tag in re.findall(r"<img\b[^>]*>", article[0] if article else ""):
+        source = re.search(r'src="(.*?)"', tag)[1]
+        alt = re.search(r'alt="(.*?)"', tag)
+        words = alt[1].strip() if alt else ""
+        if not words or re.search(r"\.(png|svg|jpe?g|gif|webp)$", words):
+            silent.append(source)
+    return silent
+
+
 def fault_of_chapter(executed):
     """Return which cell of the executed notebook failed and how, or None."""
     for number, cell in enumerate(executed.cells, start=1):
@@ -49,17 +65,28 @@ def faults_of_book(app):
             yield f"{docname} is in _toc.yml, but there is no such file"
             continue
         title = app.env.titles[docname].astext()
-        if fault := fault_of_page(Path(app.outdir) / f"{docname}.html", title):
+        page = Path(app.outdir) / f"{docname}.html"
+        if fault := fault_of_page(page, title):
             yield f"{docname} {fault}"
+        elif silent := pictures_without_words(page):
+            yield f"{docname} has a picture without alternative text: {', '.join(silent)}"
         data = app.env.nb_metadata.get(docname, {}).get("exec_data")
         if data and not data["succeeded"]:
             notebook = nbformat.read(executed / f"{docname}.ipynb", as_version=4)
             yield f"{docname}, {fault_of_chapter(notebook) or data['traceback']}"
 
 
+def remember(app, docname, source):
+    """Remember which page is read, to name it if the builder stops there."""
+    app.page_being_read = docname
+
+
 def check(app, exception):
     """Say all that is wrong with the book; each is a warning, and so fails the build."""
-    if exception is None and app.builder.name == "html":
+    if exception is not None:
+        page = getattr(app, "page_being_read", "any page was read")
+        logger.error("the build stopped at %s: %r", page, exception)
+    elif app.builder.name == "html":
         for fault in faults_of_book(app):
             logger.warning("the book is not complete: %s", fault)
 
@@ -68,5 +95,6 @@ def setup(app):
     """Check when the pages are written."""
     # Every warning is shown, and any of them makes the build end non-zero.
     app.keep_going = True
+    app.connect("source-read", remember)
     app.connect("build-finished", check)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -24,10 +24,13 @@ PAGES = (
     "_ext/*.py",
     "_ext/static/*",
     "_static/*",
+    "_templates/**/*",
     "*.md",
     "*.bib",
     "_config.yml",
     "_toc.yml",
+    "LICENSE",
+    "pyproject.toml",
 )
 
 
@@ -73,11 +76,17 @@ def drop_old_executions(app):
 
 def pages_to_read_again(app, env, added, changed, removed):
     """Return every page, unless the last build succeeded with the same sources."""
+    if app.builder.name != "html":
+        return []  # another form of the book: it says nothing about the site
     app.digest_of_pages = digest(Path(app.srcdir), PAGES)
     stamp = stamp_of(Path(app.outdir).parent)
     current = holds(stamp, app.digest_of_pages)
     stamp.unlink(missing_ok=True)
-    return [] if current else list(env.found_docs)
+    if current:
+        return []
+    # The pages of the library's sources are written by their own date alone.
+    shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
+    return list(env.found_docs)
 
 
 def write_stamp(app, exception):

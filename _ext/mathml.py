@@ -11,6 +11,8 @@ from math_core import LatexError, LatexToMathML
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
+import speech
+
 logger = logging.getLogger(__name__)
 converter = LatexToMathML(annotation=True, fancy_error=False)
 # Sphinx numbers the equations; an environment with numbers of its own becomes its plain sister.
@@ -18,7 +20,10 @@ NUMBERED = {"align": "aligned", "gather": "gathered", "equation": "aligned"}
 
 
 def to_mathml(latex, *, display):
-    """Return the formula as a ``math`` element that carries its LaTeX, or raise LatexError."""
+    """Return the formula as a ``math`` element that carries its LaTeX and is named in words.
+
+    A LatexError says why a formula cannot be one.
+    """
     latex = re.sub(r"\s+", " ", latex).strip()
     plain = re.sub(r"(\\(?:begin|end)){(\w+)\*?}", _unnumbered, latex)
     if r"\\" in plain and r"\begin" not in plain:
@@ -26,7 +31,7 @@ def to_mathml(latex, *, display):
             r"a line break \\ needs an environment: write \begin{aligned} ... \end{aligned}"
         )
     math = converter.convert_with_local_state(plain, displaystyle=display)
-    return math.replace("<math", f'<math alttext="{html.escape(latex)}"', 1)
+    return math.replace("<math", f'<math aria-label="{speech.words(math)}"', 1)
 
 
 def _unnumbered(match):
@@ -57,7 +62,9 @@ def visit_inline(translator, node):
 def visit_display(translator, node):
     """Write a formula on a line of its own, with its number and a link to it if it has one."""
     translator.body.append(translator.starttag(node, "div", CLASS="math notranslate"))
-    translator.body.append(f'<div class="formula">{_render(node, display=True)}</div>')
+    translator.body.append(
+        f'<section class="formula">{_render(node, display=True)}</section>'
+    )
     if node.get("number"):
         translator.body.append(
             f'<span class="eqno">({get_node_equation_number(translator, node)})'

@@ -1,19 +1,17 @@
 """Small corrections to what the theme writes."""
 
+MISNOMER = ' aria-label="Toggle hidden content"'
+
 
 def name_the_logo(app, config):
     """Show the book's title beside its logo."""
     config.html_theme_options["logo"] = {"text": config.html_title}
 
 
-def drop_thebe(app, pagename, templatename, context, doctree):
-    """Leave out the scripts of live cells: the book has none, and the theme has them twice."""
-    context["script_files"] = [
-        script
-        for script in context["script_files"]
-        if "thebe"
-        not in f"{script.filename} {script.attributes.get('body', '')}".lower()
-    ]
+def name_hidden_cells(app, pagename, templatename, context, doctree):
+    """Let what opens a hidden cell be called what it reads."""
+    if "body" in context:
+        context["body"] = context["body"].replace(MISNOMER, "")
 
 
 def skip_fields(app, what, name, obj, skip, options):
@@ -24,6 +22,6 @@ def skip_fields(app, what, name, obj, skip, options):
 def setup(app):
     """Correct the options before the theme reads them, and each page before it is written."""
     app.connect("config-inited", name_the_logo)
-    app.connect("html-page-context", drop_thebe)
+    app.connect("html-page-context", name_hidden_cells)
     app.connect("autodoc-skip-member", skip_fields)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

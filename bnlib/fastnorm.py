@@ -49,35 +49,25 @@ class BatchNormCache(NamedTuple):
 
 
 def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3, engine=None):
-    """Normalize each feature by this batch's own mean and variance, then scale and shift.
+    """`bnlib.batchnorm.batchnorm_forward` at speed.
 
     Parameters
     ----------
-    x : array_like of rank 2 or more
-        A batch, its d features along `axis`: (m, d) for a dense layer, (m, height, width, d)
-        for images.
-    gamma, beta : array_like of shape (d,)
-        The new standard deviation and the new mean of each feature; both are learned.
-    axis : int
-        The axis that keeps its own statistics; all others are averaged over.
-    epsilon : float
-        Added to the variance, inside the root. Keras's default; PyTorch's is 1e-5.
+    x, gamma, beta, axis, epsilon
+        As there.
     engine : module, optional
         What runs the passes over the rows: `bnlib.blocks`, or `bnlib.fused` where numba is. Where
         missing, `bnlib.whole` for a small batch and `bnlib.blocks` for others.
 
     Returns
     -------
-    y : ndarray of the shape and dtype of `x`
-    cache : BatchNormCache
-        For `batchnorm_backward`; `cache.mean` and `cache.variance` (biased) feed the averages.
+    y, cache
+        As there; the cache is for the `batchnorm_backward` of this module.
 
     Raises
     ------
-    TypeError, ValueError
-        For arrays that are not numbers, empty batches, wrong shapes, axes or epsilon.
-    NonFiniteError
-        If `x` holds a NaN or an infinity.
+    TypeError, ValueError, NonFiniteError
+        As there; also where epsilon is 0 and a variance is too small for float64.
 
     Examples
     --------
@@ -85,8 +75,6 @@ def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3, engine=None):
     >>> y
     array([[-1.,  7.],
            [ 1.,  7.]])
-    >>> cache.mean, cache.variance
-    (array([2., 5.]), array([1., 0.]))
     """
     x, axis, gamma, beta, epsilon = check_batchnorm_arguments(
         x, axis, gamma, beta, epsilon
@@ -101,19 +89,12 @@ def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3, engine=None):
 
 
 def batchnorm_backward(dy, cache):
-    """Gradients of the loss, through the batch's statistics too.
+    """`bnlib.batchnorm.batchnorm_backward` at speed.
 
-    Parameters
-    ----------
-    dy : array_like of the shape of y
-        Gradient of the loss with respect to y.
-    cache : BatchNormCache
-        From the forward pass on the same batch.
-
-    Returns
-    -------
-    dx : ndarray of the shape and dtype of x
-    dgamma, dbeta : ndarray of shape (d,), float64
+    Raises
+    ------
+    RuntimeError
+        If the cache refers to an x that has changed since the forward pass.
 
     Examples
     --------
@@ -146,18 +127,7 @@ def batchnorm_inference(
     epsilon=1e-3,
     engine=None,
 ):
-    """Normalize each row by stored statistics: what a row gets does not depend on its companions.
-
-    Parameters
-    ----------
-    x : array_like of rank 2 or more
-    gamma, beta, moving_mean, moving_variance : array_like of shape (d,)
-    axis, epsilon, engine
-        As in `batchnorm_forward`.
-
-    Returns
-    -------
-    y : ndarray of the shape and dtype of `x`
+    """`bnlib.batchnorm.batchnorm_inference` at speed.
 
     Examples
     --------

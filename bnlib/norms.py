@@ -1,8 +1,7 @@
 """Chapters 8 and 10. What else can stand where batch normalization stands.
 
 Layer normalization (Ba, Kiros and Hinton, 2016) takes its statistics over the features of one row.
-Batch renormalization (Ioffe, 2017) corrects the batch's statistics towards stored ones. Ghost batch
-normalization (Hoffer, Hubara and Soudry, 2017) takes them over parts of the batch.
+Batch renormalization (Ioffe, 2017) corrects the batch's statistics towards stored ones.
 """
 
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from bnlib.checks import (
 )
 from bnlib.fastnorm import batchnorm_backward, batchnorm_forward
 from bnlib.layers import BatchNormalization, Layer
-from bnlib.standardization import Moments, merge_moments, moments
+from bnlib.standardization import moments
 
 
 class LayerNormCache(NamedTuple):
@@ -274,73 +273,6 @@ class BatchRenormalization(BatchNormalization):
     def describe(self):
         """Return one line for the summary."""
         return f"BatchRenormalization {self.num_features}"
-
-
-class GhostBatchNormalization(BatchNormalization):
-    """Batch normalization over parts of the batch, each by its own statistics.
-
-    The moving statistics are those of the whole batch, merged from its parts.
-
-    Parameters
-    ----------
-    num_features : int
-    ghost_size : int
-        The largest number of rows in a part. The parts are as equal as can be: 5 rows in parts of
-        at most 2 are 2, 2 and 1.
-    **options
-        As `BatchNormalization`. `axis` must not be 0, along which the parts lie.
-
-    Examples
-    --------
-    >>> layer = GhostBatchNormalization(1, ghost_size=2, epsilon=0)
-    >>> layer.forward([[1.0], [3.0], [10.0], [50.0]], training=True).ravel()
-    array([-1.,  1., -1.,  1.])
-    """
-
-    def __init__(self, num_features, *, ghost_size, **options):
-        super().__init__(num_features, **options)
-        self.ghost_size = as_count(ghost_size, "ghost_size")
-
-    def _forward(self, x, training):
-        if not training:
-            return super()._forward(x, training)
-        if self.axis in (0, -x.ndim):
-            raise ValueError(
-                "axis must not be 0, along which the parts lie. "
-                f"Received: {self.axis} for an array of {x.ndim} axes"
-            )
-        gamma, beta = _gamma_and_beta(self)
-        options = {"axis": self.axis, "epsilon": self.epsilon}
-        parts = np.array_split(x, -(-len(x) // self.ghost_size))
-        passes = [batchnorm_forward(part, gamma, beta, **options) for part in parts]
-        whole = merge_moments(
-            *(
-                Moments(part.size // self.num_features, cache.mean, cache.variance)
-                for part, (_, cache) in zip(parts, passes, strict=True)
-            )
-        )
-        slow = {"momentum": self.momentum}
-        self.state = {
-            "moving_mean": update_moving_average(self.moving_mean, whole.mean, **slow),
-            "moving_variance": update_moving_average(
-                self.moving_variance, whole.variance, **slow
-            ),
-        }
-        return np.concatenate([y for y, _ in passes]), [cache for _, cache in passes]
-
-    def _backward(self, dy, caches):
-        parts = np.array_split(dy, len(caches))
-        gradients = [
-            batchnorm_backward(part, cache)
-            for part, cache in zip(parts, caches, strict=True)
-        ]
-        dx, dgamma, dbeta = zip(*gradients, strict=True)
-        _keep_gradients(self, sum(dgamma), sum(dbeta))
-        return np.concatenate(dx)
-
-    def describe(self):
-        """Return one line for the summary."""
-        return f"GhostBatchNormalization {self.num_features}"
 
 
 def _gamma_and_beta(layer):

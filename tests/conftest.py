@@ -1,10 +1,7 @@
 """What several test files share: the chapters, the built site, a server for it and a browser."""
 
 import os
-import shutil
-import threading
-from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -13,11 +10,17 @@ from bs4 import BeautifulSoup
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 import fresh
+from chromium import MISSING, find_browser, flags
+from server import serving
+from visit import DESK, Visit
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 PAGES = sorted(name.removesuffix(".md") for name in parse_toc_yaml(ROOT / "_toc.yml"))
+CHAPTER_PAGES = [name for name in PAGES if name.startswith("chapters/")]
+# With those that the builder adds, and one of the library's sources for all of them.
+ALL_PAGES = [*PAGES, "genindex", "search", "_modules/bnlib/batchnorm"]
 
 
 def read_notebook(path):
@@ -45,53 +48,59 @@ def parsed(page):
     return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Serve files and say nothing."""
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
 @pytest.fixture(scope="session")
 def address(site):
     """Serve the site on this machine and return its address."""
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(QuietHandler, directory=site)
-    ) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def find_browser(playwright):
-    """Return the path of a Chromium, or None."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    candidates = [
-        os.environ.get("BOOK_CHROMIUM"),
-        *map(shutil.which, names),
-        playwright.chromium.executable_path,
-    ]
-    return next((path for path in candidates if path and Path(path).is_file()), None)
+    with serving(site) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """Start a headless Chromium."""
+def playwright():
+    """Start what drives browsers."""
     from playwright.sync_api import (
         sync_playwright,
     )  # a heavy import that most tests do without
 
-    with sync_playwright() as playwright:
-        path = find_browser(playwright)
-        if path is None:
-            reason = "No Chromium found: install one, or set BOOK_CHROMIUM to its path."
-            pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(
-                reason
-            )
-        flags = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        if getattr(os, "geteuid", lambda: 1)() == 0:
-            flags.append(
-                "--no-sandbox"
-            )  # Chromium refuses to run as root in its sandbox
-        with playwright.chromium.launch(executable_path=path, args=flags) as chromium:
-            yield chromium
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser_path(playwright):
+    """Return the path of a Chromium."""
+    path = find_browser(playwright)
+    if path is None:
+        pytest.fail(MISSING) if os.environ.get("CI") == "true" else pytest.skip(MISSING)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(playwright, browser_path):
+    """Start a headless Chromium."""
+    with playwright.chromium.launch(
+        executable_path=browser_path, args=flags()
+    ) as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def visits(browser, address):
+    """Return a function from a name to that page, opened once for all tests that only look."""
+    opened = {}
+
+    def visit(name):
+        if name not in opened:
+            opened[name] = Visit(browser, address).open(name)
+        opened[name].resize(DESK)
+        return opened[name]
+
+    yield visit
+    for opened_visit in opened.values():
+        opened_visit.close()
+
+
+@pytest.fixture
+def fresh_page(browser, address):
+    """Return a function that opens a page to click about in."""
+    return lambda name, **options: Visit(browser, address, **options).open(name).page

@@ -39,7 +39,7 @@ def html_pages(site):
     return sorted(
         page
         for page in site.rglob("*.html")
-        if "_static" not in page.relative_to(site).parts
+        if not {"_static", "lite"} & set(page.relative_to(site).parts)
     )
 
 

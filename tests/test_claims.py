@@ -237,7 +237,8 @@ def test_the_table_can_be_filtered_by_verdict_by_source_and_by_words(browser, ad
 
 def test_the_table_can_be_sorted_by_keyboard(browser, address):
     page = open_claims(browser, address)
-    heading = page.get_by_role("columnheader", name="Verdict")
+    table = page.locator("table.claims-table")
+    heading = table.get_by_role("columnheader", name="Verdict")
     for direction in ("ascending", "descending"):
         heading.get_by_role("button").press("Enter")
         assert heading.get_attribute("aria-sort") == direction

@@ -7,12 +7,12 @@ import pytest
 
 from bnlib.batchnorm import batchnorm_forward
 from bnlib.checks import NonFiniteError
+from bnlib.experiments.variants import GhostBatchNormalization
 from bnlib.gradcheck import check_direction, check_gradient
 from bnlib.layers import BatchNormalization, Dense, dense_network
 from bnlib.losses import softmax_cross_entropy
 from bnlib.norms import (
     BatchRenormalization,
-    GhostBatchNormalization,
     LayerNormalization,
     layernorm_forward,
     renorm_correction,

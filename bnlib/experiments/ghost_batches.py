@@ -12,7 +12,8 @@ from functools import partial
 
 from bnlib.deployment import reestimate
 from bnlib.experiments.common import flat, network, streams, train
-from bnlib.norms import GhostBatchNormalization, LayerNormalization
+from bnlib.experiments.variants import GhostBatchNormalization
+from bnlib.norms import LayerNormalization
 from bnlib.training import evaluate
 
 ORDINARY = {

@@ -21,7 +21,8 @@ from bnlib.experiments import EXPERIMENTS
 from bnlib.experiments.code import code_hash
 from bnlib.experiments.data import describe, load_data
 
-FOLDER = Path(__file__).parents[2] / "results"
+INSIDE = Path(__file__).parents[1] / "results"  # where an installed library has them
+FOLDER = INSIDE if INSIDE.is_dir() else Path(__file__).parents[2] / "results"
 PACKAGES = ("numpy", "tensorflow", "tensorflow-cpu", "keras", "scikit-learn")
 
 
