@@ -167,6 +167,18 @@ def _separated(groups, separator=", "):
     return result
 
 
+# What `claims.js` brings to life; it stands here so that nothing moves when that happens.
+FILTERS = """
+<div class="claims-filters" role="search" aria-label="Claims">
+<label><span>Verdict</span><select><option value="">all</option></select></label>
+<label><span>Said by</span><select><option value="">anyone</option></select></label>
+<label><span>Words</span><input type="search"></label>
+<button type="button">Show all</button>
+</div>
+<p class="claims-shown" role="status">All claims shown</p>
+"""
+
+
 class ClaimsTable(SphinxDirective):
     """``{claims}``: how many claims have which verdict, and the table of all."""
 
@@ -174,7 +186,8 @@ class ClaimsTable(SphinxDirective):
         """Return the count and the table."""
         self.book = Book(self.env.app, self.env.docname)
         rows = self.book.entries.values()
-        return [_count(rows), _table([self.row(entry) for entry in rows])]
+        table = _table([self.row(entry) for entry in rows])
+        return [_count(rows), nodes.raw("", FILTERS, format="html"), table]
 
     def row(self, entry):
         """Return a row of the table."""

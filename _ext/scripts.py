@@ -18,6 +18,8 @@ def forget_live_cells(app, config):
         for listener in list(listeners):
             if listener.handler.__module__.startswith("sphinx_thebe"):
                 app.disconnect(listener.id)
+    sheets = app.registry.css_files
+    sheets[:] = [sheet for sheet in sheets if "thebe" not in sheet[0]]
 
 
 def link_bundle(app, pagename, templatename, context, doctree):

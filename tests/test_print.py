@@ -11,6 +11,7 @@ CLICKABLE = """() => [...document.querySelectorAll("button, nav, input, header, 
     .filter(element => element.checkVisibility())
     .map(element => element.outerHTML.slice(0, 120))"""
 HIDDEN = """() => [...document.querySelectorAll("article details > :not(summary) :is(p, pre, img)")]
+    .filter(element => !element.closest("nav"))
     .filter(element => !element.checkVisibility({contentVisibilityAuto: true})
         || element.getBoundingClientRect().height < 1)
     .map(element => element.outerHTML.slice(0, 120))"""

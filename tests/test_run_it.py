@@ -236,8 +236,10 @@ def test_the_build_report_tells_how_long_each_chapter_took(site):
     report = parsed(site / "reference" / "build.html")
     times, versions = (
         {
-            r.find("td").get_text(strip=True): r.find_all("td")[1].get_text(strip=True)
-            for r in t.select("tbody tr")
+            first.get_text(strip=True): second.get_text(strip=True)
+            for first, second, *_ in (
+                r.find_all(["th", "td"]) for r in t.select("tbody tr")
+            )
         }
         for t in report.select("article table")
     )

@@ -11,20 +11,8 @@ const KEYS = {
 
 const verdictOf = (row) => row.querySelector(".verdict").textContent.replace(/^\S+\s/, "");
 
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
-
-function control(label, field) {
-  return element("label", {}, element("span", { textContent: label }), field);
-}
-
-function select(label, options, onchange) {
-  const field = element("select", { onchange });
-  field.append(...options.map(([value, text]) => element("option", { value, textContent: text })));
-  return [field, control(label, field)];
+function addOptions(field, options) {
+  field.append(...options.map(([value, text]) => new Option(text, value)));
 }
 
 // The sources as the rows name them, each by the class that marks its rows.
@@ -37,14 +25,16 @@ function sourcesOf(rows) {
   return [...found].sort((a, b) => a[1].localeCompare(b[1]));
 }
 
-function addFilters(table, rows) {
-  const count = element("p", { className: "claims-shown" });
-  count.setAttribute("role", "status");
-  const present = VERDICTS.filter((verdict) => rows.some((row) => verdictOf(row) === verdict));
-  const [verdict, verdictLabel] = select("Verdict", [["", "all"], ...present.map((v) => [v, v])], show);
-  const [source, sourceLabel] = select("Said by", [["", "anyone"], ...sourcesOf(rows)], show);
-  const search = element("input", { type: "search", oninput: show });
-  const reset = element("button", { type: "button", textContent: "Show all", onclick: clear });
+function addFilters(rows) {
+  const form = document.querySelector(".claims-filters");
+  const count = document.querySelector(".claims-shown");
+  const [verdict, source] = form.querySelectorAll("select");
+  const search = form.querySelector("input");
+  const present = VERDICTS.filter((name) => rows.some((row) => verdictOf(row) === name));
+  addOptions(verdict, present.map((name) => [name, name]));
+  addOptions(source, sourcesOf(rows));
+  form.addEventListener("input", show);
+  form.querySelector("button").addEventListener("click", clear);
 
   function show() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -72,10 +62,6 @@ function addFilters(table, rows) {
     }
   });
 
-  const form = element("div", { className: "claims-filters" }, verdictLabel, sourceLabel, control("Words", search), reset);
-  form.setAttribute("role", "search");
-  form.setAttribute("aria-label", "Claims");
-  (table.closest(".pst-scrollable-table-container") ?? table).before(form, count);
   show();
 }
 
@@ -83,7 +69,9 @@ function addSorting(table, rows) {
   for (const heading of table.tHead.rows[0].cells) {
     const key = KEYS[heading.innerText.trim()];
     if (!key) continue;
-    const button = element("button", { type: "button" }, ...heading.childNodes);
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
     heading.append(button);
     button.addEventListener("click", () => {
       const descending = heading.getAttribute("aria-sort") === "ascending";
@@ -101,5 +89,5 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!table) return;
   const rows = [...table.tBodies[0].rows];
   addSorting(table, rows);
-  addFilters(table, rows);
+  addFilters(rows);
 });
