@@ -52,7 +52,7 @@ def times(env):
     """Yield the title of each chapter and the seconds that its execution took."""
     for docname in sorted(env.nb_metadata):
         data = env.nb_metadata[docname].get("exec_data")
-        if data and data.get("runtime"):
+        if docname.startswith("chapters/") and data and data.get("runtime"):
             yield env.titles[docname].astext(), data["runtime"]
 
 
