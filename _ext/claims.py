@@ -27,9 +27,9 @@ from bnlib.experiments.record import DamagedRecordError, load
 logger = logging.getLogger(__name__)
 PAGE, EXPERIMENTS_PAGE = "reference/claims", "reference/experiments"
 COLUMNS = (
-    ("The claim", 24),
-    ("Verdict", 11),
-    ("What was measured", 38),
+    ("The claim", 23),
+    ("Verdict", 13),
+    ("What was measured", 37),
     ("Who says it", 15),
     ("Where", 12),
 )

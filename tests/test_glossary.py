@@ -81,7 +81,8 @@ def test_the_search_finds_every_term_and_leads_to_it(browser, address):
     assert [
         term.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") for term, _ in shown
     ] == TERMS
-    page.goto(f"{address}/search.html", wait_until="networkidle")
+    page.goto(f"{address}/search.html")
+    page.wait_for_function("Search.hasIndex()")
     found = page.evaluate(
         """terms => terms.map(term => Search._performSearch(...Search._parseQuery(term))
             .filter(([page]) => page == "reference/glossary")
