@@ -11,8 +11,16 @@ from conftest import ROOT
 
 VERSION = "12.8.2"  # the last that runs under node 18
 TOOLS = ROOT / "_build" / "node"
-# The first page, the chapter with most formulas and figures, the longest page.
-HEAVIEST = ["index", "chapters/03_the_algorithm", "chapters/05_keras", "reference/api"]
+# The first page, the chapters with most formulas, code and figures, the longest pages.
+HEAVIEST = [
+    "index",
+    "chapters/03_the_algorithm",
+    "chapters/05_keras",
+    "chapters/06_promises",
+    "chapters/09_why_it_works",
+    "reference/api",
+    "reference/claims",
+]
 
 
 @pytest.fixture(scope="module")
