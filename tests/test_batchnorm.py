@@ -92,6 +92,12 @@ def test_a_constant_feature_yields_beta_and_a_zero_dx(value, epsilon):
     np.testing.assert_array_equal(dbeta, 7)
 
 
+@pytest.mark.parametrize("d", [1, 200])
+def test_without_epsilon_the_inverse_deviation_of_a_constant_feature_counts_as_zero(d):
+    _, cache = batchnorm_forward(np.ones((3, d)), np.ones(d), np.ones(d), epsilon=0)
+    np.testing.assert_array_equal(cache.inverse_std, 0)
+
+
 def test_a_batch_of_one_yields_beta_and_a_zero_dx():
     y, cache = batchnorm_forward([[3.0, -8.0]], [2.0, 4.0], [5.0, 6.0])
     np.testing.assert_array_equal(y, [[5.0, 6.0]])

@@ -49,12 +49,25 @@ def test_every_layer_has_the_moments_of_what_it_sees_in_inference(place):
         x = layer.forward(x, training=False)
 
 
-def test_images_keep_one_statistic_a_channel():
-    x = rng(1).normal(3, 2, (10, 4, 4, 2))
-    model = Sequential([BatchNormalization(2), ReLU()])
+@pytest.mark.parametrize(("axis", "others"), [(-1, (0, 1, 2)), (1, (0, 2, 3))])
+def test_images_keep_one_statistic_a_channel(axis, others):
+    x = rng(1).normal(3, 2, (10, 2, 4, 2))
+    model = Sequential([BatchNormalization(2, axis=axis), ReLU()])
     reestimate(model, x, batch_size=3)
-    assert_close(model.layers[0].moving_mean, x.mean(axis=(0, 1, 2)))
-    assert_close(model.layers[0].moving_variance, x.var(axis=(0, 1, 2)))
+    assert_close(model.layers[0].moving_mean, x.mean(axis=others))
+    assert_close(model.layers[0].moving_variance, x.var(axis=others))
+
+
+def test_1024_rows_go_through_a_layer_at_once_where_nothing_else_is_said():
+    sizes = []
+
+    class Watch(ReLU):
+        def _forward(self, x, training):
+            sizes.append(len(x))
+            return super()._forward(x, training)
+
+    reestimate(Sequential([Watch()]), np.ones((1030, 1)))
+    assert sizes == [1024, 6]
 
 
 def test_the_old_statistics_do_not_matter_and_nothing_else_changes():
@@ -97,6 +110,12 @@ def test_an_error_leaves_all_statistics_as_they_were():
         np.testing.assert_array_equal(value, before[name])
 
 
-def test_impossible_batch_sizes_are_refused():
-    with pytest.raises(ValueError, match=r"must be at least 1\. Received: 0"):
+def test_impossible_rows_and_batch_sizes_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"^batch_size must be at least 1\. .*: 0$"):
         reestimate(trained(), X, batch_size=0)
+    with pytest.raises(TypeError, match=r"^x must hold"):
+        reestimate(trained(), [["a"]])
+    with pytest.raises(
+        ValueError, match=r"^x must have at least 2 axes\. .* \(300,\)$"
+    ):
+        reestimate(trained(), X[:, 0], batch_size=7)

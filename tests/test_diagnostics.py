@@ -58,10 +58,13 @@ def test_a_diagnostic_leaves_the_network_as_it_was(look):
         assert layer.grads == before
 
 
-def test_percentiles_are_those_of_one_units_output():
-    model = network()
-    values = layer_outputs(model, X, training=True)[2][:, 5]
-    found = activation_percentiles(model, X, layer=2, unit=5, percentiles=(0, 50, 100))
+@pytest.mark.parametrize("training", [True, False])
+def test_percentiles_are_those_of_one_units_output_in_either_mode(training):
+    model = network(batchnorm="before")
+    values = layer_outputs(model, X, training=training)[2][:, 5]
+    found = activation_percentiles(
+        model, X, layer=2, unit=5, percentiles=(0, 50, 100), training=training
+    )
     np.testing.assert_allclose(found, [values.min(), np.median(values), values.max()])
 
 
@@ -71,6 +74,24 @@ def test_a_recorder_follows_a_unit_over_training():
     assert recorder.steps == [1, 4, 8, 12]
     assert np.shape(recorder.values) == (4, 3)
     assert (np.diff(recorder.values, axis=1) >= 0).all()
+
+
+def test_where_nothing_else_is_said_every_step_gives_three_percentiles_in_training_mode():
+    model = network(batchnorm="before")
+    values = layer_outputs(model, X, training=True)[1][:, 0]
+    expected = np.percentile(values, (15, 50, 85))
+    found = activation_percentiles(model, X, layer=1, unit=0)
+    np.testing.assert_array_equal(found, expected)
+    recorder = PercentileRecorder(X, layer=1, unit=0)
+    for step in (1, 2, 3):
+        recorder(step, model)
+    assert recorder.steps == [1, 2, 3]
+    np.testing.assert_array_equal(recorder.values, [expected] * 3)
+
+
+def test_a_recorder_refuses_to_record_never():
+    with pytest.raises(ValueError, match=r"^every must be at least 1\. Received: 0$"):
+        PercentileRecorder(X, layer=1, unit=0, every=0)
 
 
 def test_gradient_norms_are_those_of_the_backward_pass():

@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from bnlib.layers import (
     Dense,
     Flatten,
     ReLU,
+    Sequential,
     Sigmoid,
     Tanh,
     dense_network,
@@ -94,19 +96,26 @@ def test_backward_without_a_training_forward_is_a_clear_error(make, inferred):
         layer.forward(np.eye(2), training=True)
         layer.forward(np.eye(2), training=False)
     with pytest.raises(
-        RuntimeError, match=r"needs forward\(x, training=True\) before it"
+        RuntimeError,
+        match=rf"^{type(layer).__name__}\.backward needs forward\(x, training=True\) before "
+        r"it\. Received: no forward pass, or one with training=False$",
     ):
         layer.backward(np.eye(2))
 
 
+@pytest.mark.parametrize("first", [Dense, BatchNormalization])
 @pytest.mark.parametrize("batchnorm", [None, "before"])
-def test_without_the_gradient_of_the_input_all_others_are_the_same(batchnorm):
+def test_without_the_gradient_of_the_input_all_others_are_the_same(batchnorm, first):
     rng = np.random.default_rng(0)
     model = dense_network([4, 6, 3], rng=rng, batchnorm=batchnorm)
+    if first is BatchNormalization:
+        model.layers.insert(0, BatchNormalization(4))
     x, dy = rng.normal(size=(8, 4)), rng.normal(size=(8, 3))
     model.forward(x, training=True)
     grads = []
     for wanted in (True, False):
+        for layer in model.layers:
+            layer.grads = {}
         dx = model.backward(dy, input_gradient=wanted)
         assert (dx is not None) == wanted
         grads.append([g for layer in model.layers for g in layer.grads.values()])
@@ -123,6 +132,37 @@ def test_sigmoid_and_tanh_do_not_overflow():
     x = np.array([[-1e4, 0.0, 1e4]])
     np.testing.assert_array_equal(Sigmoid().forward(x, training=False), [[0, 0.5, 1]])
     np.testing.assert_array_equal(Tanh().forward(x, training=False), [[-1, 0, 1]])
+
+
+def test_the_slope_of_relu_at_zero_is_zero():
+    layer = ReLU()
+    layer.forward([[-1.0, 0.0, 1e-300]], training=True)
+    np.testing.assert_array_equal(layer.backward([[2.0, 3.0, 5.0]]), [[0, 0, 5]])
+
+
+def test_flattening_and_back_leaves_every_number_in_its_place():
+    layer, x = Flatten(), rng(1).normal(size=(2, 3, 4, 5))
+    y = layer.forward(x, training=True)
+    np.testing.assert_array_equal(y, [x[0].ravel(), x[1].ravel()])
+    np.testing.assert_array_equal(layer.backward(y), x)
+
+
+@pytest.mark.parametrize("make", [ReLU, Sigmoid, Tanh, Flatten])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_layer_without_parameters_keeps_the_dtype(make, dtype):
+    layer, x = make(), np.ones((6, 4), dtype)
+    assert layer.forward(x, training=True).dtype == dtype
+    assert layer.backward(x).dtype == dtype
+
+
+@pytest.mark.parametrize("given", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_dense_layer_computes_in_its_own_dtype_whatever_it_is_given(dtype, given):
+    layer = Dense(4, 3, rng=rng(), dtype=dtype)
+    y = layer.forward(np.ones((6, 4), given), training=True)
+    dx = layer.backward(np.ones((6, 3), given))
+    results = y, dx, *layer.params.values(), *layer.grads.values()
+    assert {v.dtype for v in results} == {np.dtype(dtype)}
 
 
 def test_a_dense_layer_is_not_fooled_by_an_x_that_changes_between_the_passes():
@@ -145,11 +185,53 @@ def test_a_bias_just_before_batch_norm_changes_nothing_in_training():
     np.testing.assert_allclose(shifted, y, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("make", "name", "bad", "message"),
+    [
+        (partial(Dense, units=3, rng=rng()), "num_inputs", 0, "be at least 1"),
+        (partial(Dense, 4, rng=rng()), "units", 0, "be at least 1"),
+        (BatchNormalization, "num_features", 0, "be at least 1"),
+        (partial(BatchNormalization, 4), "momentum", 1.5, r".* lie in \[0, 1\]"),
+        (partial(BatchNormalization, 4), "epsilon", -1, r".* lie in \[0, inf\]"),
+    ],
+    ids=["num_inputs", "units", "num_features", "momentum", "epsilon"],
+)
+def test_an_argument_out_of_range_is_refused_by_name(make, name, bad, message):
+    with pytest.raises(ValueError, match=f"^{name} must {message}.*Received: {bad}$"):
+        make(**{name: bad})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: Dense(4, 4, rng=rng()), ReLU, Flatten, lambda: BatchNormalization(4)],
+    ids=["Dense", "ReLU", "Flatten", "BN"],
+)
+def test_a_dy_that_is_not_numbers_or_of_another_shape_is_refused_by_name(make):
+    layer = make()
+    layer.forward(np.ones((6, 4)), training=True)
+    with pytest.raises(TypeError, match=r"^dy must hold"):
+        layer.backward([["a"]])
+    with pytest.raises(ValueError, match=r"^dy must have shape \(6, 4\)"):
+        layer.backward(np.ones((4, 6)))
+
+
+def test_rows_of_another_width_are_refused_by_a_dense_layer():
+    with pytest.raises(ValueError, match=r"^x must have shape \(6, 4\)"):
+        Dense(4, 3, rng=rng()).forward(np.ones((6, 5)), training=False)
+
+
 # Batch normalization as a layer
 
 
-def test_with_momentum_zero_inference_after_one_training_step_equals_training():
-    layer = BatchNormalization(4, momentum=0)
+@pytest.mark.parametrize(
+    ("num_features", "options"),
+    [(4, {}), (8, {"axis": 0}), (4, {"epsilon": 0.5})],
+    ids=["plain", "axis", "epsilon"],
+)
+def test_with_momentum_zero_inference_after_one_training_step_equals_training(
+    num_features, options
+):
+    layer = BatchNormalization(num_features, momentum=0, **options)
     x, _ = examples()
     trained = layer.forward(x, training=True)
     np.testing.assert_allclose(
@@ -216,13 +298,38 @@ def test_the_gradient_of_a_whole_network_matches_finite_differences(place, activ
     check_direction(loss, x, dx, rng=rng(4), step=1e-6, tolerance=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("place", "hidden"),
+    [
+        (None, ["Dense 4 -> 6", "ReLU"]),
+        ("before", ["Dense 4 -> 6, no bias", "BatchNormalization 6", "ReLU"]),
+        ("after", ["Dense 4 -> 6", "ReLU", "BatchNormalization 6"]),
+    ],
+)
+def test_batch_norm_stands_before_or_after_the_activation(place, hidden):
+    model = dense_network([4, 6, 3], rng=rng(), batchnorm=place)
+    described = [layer.describe() for layer in model.layers]
+    assert described == [*hidden, "Dense 6 -> 3"]
+
+
 def test_parameters_are_counted_trainable_and_not():
     model = dense_network([784, 300, 200, 100, 10], rng=rng(), batchnorm="before")
     plain = dense_network([784, 300, 200, 100, 10], rng=rng())
     assert plain.count_params() == (316_810, 0)
     # gamma and beta instead of the biases, and two stored statistics a unit
     assert model.count_params() == (316_810 + 600, 1200)
-    assert "317,410" in model.summary()
+
+
+def test_a_summary_is_a_table_of_the_layers_and_their_parameter_counts():
+    model = dense_network([784, 300, 10], rng=rng(), batchnorm="before")
+    assert model.summary().split("\n") == [
+        "layer                          trainable  not trainable",
+        "0 Dense 784 -> 300, no bias      235,200              0",
+        "1 BatchNormalization 300             600            600",
+        "2 ReLU                                 0              0",
+        "3 Dense 300 -> 10                  3,010              0",
+        "total                            238,810            600",
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -275,15 +382,30 @@ def test_a_saved_network_loads_to_the_same_bits(tmp_path):
 
 def test_weights_of_another_network_are_refused_and_change_nothing(tmp_path):
     trained().save(tmp_path / "model.npz")
-    for other in (
-        small_network(),
-        dense_network([4, 6, 6, 3], rng=rng(), batchnorm="before"),
+    for other, message in (
+        (
+            Sequential(small_network(batchnorm="before").layers[:-1]),
+            r"weights must be those of this network\. "
+            r"Received: \['6/bias', '6/kernel'\] differ$",
+        ),
+        (
+            dense_network([4, 6, 6, 3], rng=rng(), batchnorm="before"),
+            r"3/kernel must have shape \(6, 6\)\. Received: shape \(6, 5\)$",
+        ),
     ):
         before = other.get_weights()
-        with pytest.raises(ValueError, match="Received"):
+        with pytest.raises(ValueError, match=f"^{message}"):
             other.load(tmp_path / "model.npz")
         for name, value in other.get_weights().items():
             np.testing.assert_array_equal(value, before[name])
+
+
+def test_weights_are_taken_over_in_the_dtype_of_the_network():
+    model, other = small_network(dtype="float32"), small_network(seed=9)
+    model.set_weights(other.get_weights())
+    for name, value in model.get_weights().items():
+        assert value.dtype == np.float32
+        np.testing.assert_allclose(value, other.get_weights()[name], rtol=1e-6)
 
 
 def test_a_file_with_pickled_objects_is_refused(tmp_path):
@@ -301,6 +423,20 @@ def test_an_interrupted_save_leaves_the_old_file_whole(tmp_path, monkeypatch):
         model.save(path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["model.npz"]
+
+
+def test_a_save_is_written_in_the_folder_of_the_file_that_it_replaces(
+    tmp_path, monkeypatch
+):
+    folders, replace = [], os.replace
+
+    def watch(source, target):
+        folders.append(os.path.dirname(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watch)
+    trained().save(tmp_path / "model.npz")
+    assert folders == [str(tmp_path)]
 
 
 @pytest.mark.parametrize(
@@ -340,10 +476,24 @@ def test_a_start_has_the_variance_of_its_formula(name, variance):
     assert abs(kernel.mean()) < 4 * np.sqrt(variance / kernel.size)
 
 
-def test_a_start_may_be_a_function_and_may_be_scaled():
-    assert initialize(random_normal(0.01), 400, 300, rng=rng()).std() == pytest.approx(
-        0.01, rel=0.02
+@pytest.mark.parametrize("scale", ["glorot", "he"])
+def test_a_uniform_start_ends_at_root_three_deviations_and_a_normal_one_does_not(scale):
+    normal, uniform = (
+        np.abs(initialize(f"{scale}_{shape}", 400, 300, rng=rng()))
+        for shape in ("normal", "uniform")
     )
+    deviation = np.sqrt(np.mean(uniform**2))
+    assert uniform.max() == pytest.approx(np.sqrt(3) * deviation, rel=0.01)
+    deviation = np.sqrt(np.mean(normal**2))
+    assert np.mean(normal > 2 * deviation) == pytest.approx(0.0455, rel=0.05)
+
+
+def test_a_start_may_be_a_function_and_may_be_scaled():
+    normal = initialize(random_normal(0.01), 400, 300, rng=rng())
+    assert normal.std() == pytest.approx(0.01, rel=0.02)
+    assert abs(normal.mean()) < 4 * 0.01 / np.sqrt(normal.size)
+    ones = initialize(lambda shape, rng: np.ones(shape, "float32"), 4, 3, rng=rng())
+    np.testing.assert_array_equal(ones, np.ones((4, 3)), strict=True)  # float64
     plain = initialize("he_normal", 4, 3, rng=rng())
     np.testing.assert_allclose(
         initialize(scaled("he_normal", 5), 4, 3, rng=rng()), 5 * plain

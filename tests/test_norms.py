@@ -14,6 +14,7 @@ from bnlib.losses import softmax_cross_entropy
 from bnlib.norms import (
     BatchRenormalization,
     LayerNormalization,
+    layernorm_backward,
     layernorm_forward,
     renorm_correction,
 )
@@ -45,10 +46,17 @@ def batch(shape=(6, 4), seed=1):
     [
         LayerNormalization,
         partial(LayerNormalization, epsilon=0.1, center=False),
+        partial(LayerNormalization, scale=False),
         partial(GhostBatchNormalization, ghost_size=4),
         partial(GhostBatchNormalization, ghost_size=2, scale=False),
     ],
-    ids=["layer", "layer without beta", "ghost", "ghost without gamma"],
+    ids=[
+        "layer",
+        "layer without beta",
+        "layer without gamma",
+        "ghost",
+        "ghost without gamma",
+    ],
 )
 def test_the_gradients_match_finite_differences(make, shape):
     layer, x = away_from_the_start(make(4)), batch(shape)
@@ -159,7 +167,34 @@ def test_bad_input_gets_a_clear_error_and_changes_nothing(make, x, error, messag
     assert layer.state == before
 
 
+@pytest.mark.parametrize(
+    ("make", "name", "bad", "message"),
+    [
+        (LayerNormalization, "num_features", 0, "must be at least 1"),
+        (partial(LayerNormalization, 4), "epsilon", -1, r"must .* lie in \[0"),
+        (
+            partial(BatchRenormalization, 4),
+            "renorm_momentum",
+            1.5,
+            r"must .* lie in \[0, 1\]",
+        ),
+    ],
+    ids=["num_features", "epsilon", "renorm_momentum"],
+)
+def test_an_argument_out_of_range_is_refused_by_name(make, name, bad, message):
+    with pytest.raises(ValueError, match=f"^{name} {message}.*Received: {bad}$"):
+        make(**{name: bad})
+
+
 # Layer normalization
+
+
+def test_layer_norm_learns_both_and_adds_a_thousandth_where_nothing_else_is_said():
+    layer = LayerNormalization(2)
+    y = layer.forward([[0.0, 2e-3]], training=False)  # variance 1e-6
+    np.testing.assert_allclose(y * np.sqrt(1.001e-3), [[-1e-3, 1e-3]])
+    np.testing.assert_array_equal(layer.params["gamma"], [1, 1])
+    np.testing.assert_array_equal(layer.params["beta"], [0, 0])
 
 
 def test_every_row_has_mean_beta_and_deviation_gamma_whatever_its_companions():
@@ -186,6 +221,14 @@ def test_layer_norm_names_the_row_that_is_not_finite():
         layernorm_forward(x, np.ones(4), np.zeros(4))
 
 
+def test_a_dy_that_is_not_numbers_or_of_another_shape_is_refused_by_name():
+    _, cache = layernorm_forward(batch((2, 4, 3)), np.ones(4), np.zeros(4), axis=1)
+    with pytest.raises(TypeError, match=r"^dy must hold"):
+        layernorm_backward([["a"]], cache)
+    with pytest.raises(ValueError, match=r"^dy must have shape \(2, 4, 3\)"):
+        layernorm_backward(np.zeros((2, 3, 4)), cache)
+
+
 # Batch renormalization
 
 
@@ -196,11 +239,32 @@ def renorm(shape=(6, 4), **options):
     return layer
 
 
-def test_without_clipping_renormalization_in_training_is_the_stored_statistics():
-    layer, x = renorm(momentum=0, renorm_momentum=0), batch()
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [((6, 4), {}), ((3, 4, 5), {"axis": 1, "epsilon": 0.2})],
+    ids=["rows", "another axis and epsilon"],
+)
+def test_without_clipping_renormalization_in_training_is_the_stored_statistics(
+    shape, options
+):
+    layer, x = renorm(momentum=0, renorm_momentum=0, **options), batch(shape)
     mean, stddev = layer.state["renorm_mean"], layer.state["renorm_stddev"]
+    y, x = (
+        np.moveaxis(v, layer.axis, -1) for v in (layer.forward(x, training=True), x)
+    )
     expected = layer.params["gamma"] * (x - mean) / stddev + layer.params["beta"]
-    np.testing.assert_allclose(layer.forward(x, training=True), expected, rtol=1e-12)
+    np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_deviations_are_averaged_and_not_variances_with_epsilon_in_them():
+    layer, x = renorm(momentum=0.5, renorm_momentum=0.25, epsilon=0.2), batch()
+    layer.state["moving_variance"] = rng(10).uniform(0.5, 4, 4)
+    deviation = np.sqrt(x.var(axis=0) + 0.2)
+    moving = 0.5 * np.sqrt(layer.moving_variance + 0.2) + 0.5 * deviation
+    stored = 0.25 * layer.state["renorm_stddev"] + 0.75 * deviation
+    layer.forward(x, training=True)
+    np.testing.assert_allclose(layer.moving_variance, moving**2 - 0.2, rtol=1e-12)
+    np.testing.assert_allclose(layer.state["renorm_stddev"], stored, rtol=1e-12)
 
 
 def test_clipped_to_r_1_and_d_0_renormalization_is_batch_norm():
@@ -240,6 +304,12 @@ def test_r_and_d_are_clipped_to_their_limits():
     )
     np.testing.assert_array_equal(r, [3, 0.5])
     np.testing.assert_array_equal(d, [5, -5])
+
+
+def test_r_alone_may_be_held_below_one():
+    layer = BatchRenormalization(4, epsilon=0, renorm_clipping={"rmax": 0.5})
+    y = layer.forward(batch(), training=True)  # of deviations above a half
+    np.testing.assert_allclose(y.std(axis=0), 0.5)
 
 
 def test_a_stored_deviation_counts_as_at_least_the_root_of_epsilon():

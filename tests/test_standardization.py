@@ -160,4 +160,6 @@ def test_rows_without_features_are_refused_by_name(function):
 def test_rows_without_features_are_refused_where_the_statistics_are_given(apply):
     statistics = moments([[1.0]]) if apply is standardize else limits([[1.0]])
     with pytest.raises(ValueError, match=r"^x must have at least 2 axes"):
-        apply([1.0], statistics)
+        apply(
+            [1.0, 2.0], statistics
+        )  # as the rows, and not as another number of features
