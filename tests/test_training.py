@@ -173,16 +173,14 @@ def test_rows_that_are_no_table_of_numbers_are_refused_by_name(run):
 
 
 def test_a_count_below_one_is_refused_by_name():
-    one, options = (
-        (Sequential([ReLU()]), [[1.0]], [0]),
-        {"optimizer": SGD(), "rng": rng()},
-    )
+    one_row = Sequential([ReLU()]), [[1.0]], [0]
+    train = partial(fit, *one_row, optimizer=SGD(), rng=rng())
     with pytest.raises(ValueError, match=r"^epochs must be at least 1"):
-        fit(*one, epochs=0, **options)
+        train(epochs=0)
     with pytest.raises(ValueError, match=r"^batch_size must be at least 1"):
-        fit(*one, epochs=1, batch_size=0, **options)
+        train(epochs=1, batch_size=0)
     with pytest.raises(ValueError, match=r"^batch_size must be at least 1"):
-        evaluate(*one, batch_size=0)
+        evaluate(*one_row, batch_size=0)
     with pytest.raises(ValueError, match=r"^m must be at least 1"):
         next(minibatches(0, 1, rng=rng()))
 
