@@ -1,9 +1,11 @@
 """Specification of `bnlib.training`."""
 
 from functools import partial
+from threading import RLock
 
 import numpy as np
 import pytest
+from tqdm.auto import tqdm
 
 from bnlib.datasets import load_digits, two_moons
 from bnlib.layers import Dense, ReLU, Sequential, dense_network
@@ -152,6 +154,8 @@ def test_a_callback_sees_every_step():
 
 
 def test_a_progress_bar_is_shown_on_demand(capfd):
+    # tqdm's own lock is one for all forks: a fork that ends with it, as under mutmut, stops all.
+    tqdm.set_lock(RLock())
     model = dense_network([64, 8, 10], rng=rng())
     fit(model, *DIGITS[:2], epochs=2, optimizer=SGD(0.1), rng=rng())
     assert capfd.readouterr() == ("", "")
