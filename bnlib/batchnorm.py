@@ -16,6 +16,8 @@ from bnlib.checks import (
     as_vector,
     check_batchnorm_arguments,
     check_shape,
+    check_underflow,
+    is_finite,
 )
 from bnlib.standardization import moments
 
@@ -58,7 +60,8 @@ def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3):
     TypeError, ValueError
         For arrays that are not numbers, empty batches, wrong shapes, axes or epsilon.
     NonFiniteError
-        If `x` holds a NaN or an infinity.
+        If `x` holds a NaN or an infinity, or varies too much or, where epsilon is 0, too little
+        for its variance to be a float64.
 
     Examples
     --------
@@ -75,6 +78,7 @@ def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3):
     features_last = np.moveaxis(x, axis, -1)
 
     _, mean, variance = moments(x, axis=axis)
+    check_underflow(features_last, variance, epsilon)
     inverse_std = _inverse_std(variance, epsilon)
     x_hat = (features_last - mean) * inverse_std
     y = gamma * x_hat + beta
@@ -181,7 +185,7 @@ def update_moving_average(moving, value, *, momentum=0.99):
     """
     momentum = as_number(momentum, "momentum", high=1)
     value = as_floats(value, "value")
-    if not np.isfinite(value).all():
+    if not is_finite(value):
         raise NonFiniteError(
             f"a moving average takes in finite values only. Received: {value}"
         )

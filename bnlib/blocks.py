@@ -2,23 +2,26 @@
 
 NumPy runs one operation after the other. On a whole batch each of them fetches every number from
 memory again; on a block of rows that fits the processor's cache only the first one does. So each
-pass here finishes a block, in one small scratch array, before it takes the next. A column sum is a
-product with a vector of ones, the fastest that NumPy has: it adds eight rows in the rows' own
-precision, and all the eights in float64. An operation on a block and a vector is slow where the
-vector is short, so several rows count as one long row, and the vector is repeated along it.
+pass here finishes a block, in one small scratch array, before it takes the next. An operation on a
+block and a vector is slow where the vector is short, so several rows count as one long row, and the
+vector is repeated along it.
 
 The mean is never rounded before it is subtracted. It comes in two parts, its centre: the pivot,
 rounded to the precision that the passes compute in, and the rest, in float64. Then x - mean is
-(x - pivot) - rest, and the small rest joins the shift that follows.
+(x - pivot) - rest, and the rest joins the shift that follows. A float32 mean that lies within two
+standard deviations of 0 costs no digits that way, so there the pivot is 0, and nothing is
+subtracted at all.
 """
 
 from functools import lru_cache
 
 import numpy as np
 
-BLOCK = 2**18  # bytes of a block: a few of them fit the cache of one core
-CHAIN = 8  # rows that are added without float64
-FIRST = 32  # rows whose mean is the first pivot
+from bnlib.sums import CHAIN, column_sums
+
+BLOCK = 2**19  # bytes of a block: it stays in the cache of one core
+FIRST = 32  # rows whose mean is the first pivot in float64
+NEAR = {np.float32: 2, np.float64: 0.5}  # deviations from the pivot to the mean at most
 WIDTH = 2**14  # numbers of a long row: NumPy repeats a shorter vector at half the speed
 
 
@@ -34,20 +37,24 @@ def moments(rows, *, work=None):
     Returns
     -------
     pivot : ndarray of shape (d,), of the dtype of the work
+        Zeros where the work is float32 and every mean is near 0.
     rest, variance : ndarray of shape (d,), float64
         The mean is pivot + rest. Not finite where a square overflows the work.
     """
-    pivot = _first_mean(rows[:FIRST], work or rows.dtype)
+    work = np.dtype(work or rows.dtype)
+    pivot = _first_mean(rows) if work == np.float64 else np.zeros(rows.shape[1], work)
     rest, variance = _moments_around(pivot, rows)
-    if (rest * rest > variance).any():
-        # The first rows lie far from the others: start from the right place.
-        pivot = (pivot + rest).astype(pivot.dtype)
+    if not _is_near(rest, variance, work):
+        # A mean far from the pivot costs digits: start again from it.
+        pivot = (pivot + rest).astype(work)
         rest, variance = _moments_around(pivot, rows)
     return pivot, rest, variance
 
 
-def split(mean, work):
+def split(mean, work, *, variance=0):
     """Return a mean in its two parts: the pivot, of this dtype, and the rest.
+
+    The pivot is 0 where the whole mean is near 0 beside the deviation, if the variance is given.
 
     Examples
     --------
@@ -56,6 +63,8 @@ def split(mean, work):
     (array([1.e+06], dtype=float32), array([0.01]))
     """
     pivot = mean.astype(work)
+    if _is_near(mean, variance, pivot.dtype):
+        pivot = np.zeros_like(pivot)
     return pivot, mean - pivot
 
 
@@ -77,14 +86,14 @@ def standardize(rows, centre, scale, shift, *, seal=None):
     ndarray of the shape and dtype of `rows`
     """
     pivot, rest = centre
+    scale = scale.astype(pivot.dtype)
     y = np.empty_like(rows)
-    blocks = _blocks((pivot, scale, shift - rest * scale), rows, y)
-    for number, (scratch, (pivot, scale, shift), x, out) in enumerate(blocks, 1):
-        np.subtract(x, pivot, out=scratch)
+    blocks = _blocks(rows, pivot, (scale, shift - rest * scale), y)
+    for number, (near, scratch, (scale, shift), out) in enumerate(blocks, 1):
         if seal is not None:
-            seal += _weighted_sums(scratch, number, len(seal))
-        np.multiply(scratch, scale, out=scratch)
-        np.add(scratch, shift, out=out, casting="same_kind")
+            seal += _weighted_sums(near, number, len(seal))
+        np.multiply(near, scale, out=scratch)
+        np.add(scratch, shift, out=out)
     return y
 
 
@@ -103,14 +112,13 @@ def gradient_sums(dy, rows, centre, *, seal=None):
     """
     pivot, rest = centre
     sums, products = np.zeros((2, len(pivot)))
-    blocks = _blocks((pivot,), rows, dy)
-    for number, (scratch, (pivot,), x, gradient) in enumerate(blocks, 1):
-        np.subtract(x, pivot, out=scratch)
+    blocks = _blocks(rows, pivot, (), dy)
+    for number, (near, scratch, _, gradient) in enumerate(blocks, 1):
         if seal is not None:
-            seal += _weighted_sums(scratch, number, len(seal))
-        np.multiply(scratch, gradient, out=scratch)
-        sums += _column_sums(gradient, len(sums))
-        products += _column_sums(scratch, len(sums))
+            seal += _weighted_sums(near, number, len(seal))
+        np.multiply(near, gradient, out=scratch)
+        sums += column_sums(gradient.reshape(-1, len(sums)))
+        products += column_sums(scratch.reshape(-1, len(sums)))
     return sums, products - rest * sums
 
 
@@ -129,80 +137,76 @@ def gradient(dy, rows, centre, scale, share, slope):
     ndarray of the shape and dtype of `rows`
     """
     pivot, rest = centre
+    slope = slope.astype(pivot.dtype)
     dx = np.empty_like(rows)
-    blocks = _blocks((pivot, slope, share - rest * slope, scale), rows, dy, dx)
-    for scratch, (pivot, slope, share, scale), x, gradient, out in blocks:
-        np.subtract(x, pivot, out=scratch)
-        np.multiply(scratch, slope, out=scratch)
+    vectors = slope, share - rest * slope, scale
+    blocks = _blocks(rows, pivot, vectors, dy, dx)
+    for near, scratch, (slope, share, scale), gradient, out in blocks:
+        np.multiply(near, slope, out=scratch)
         np.add(scratch, share, out=scratch)
         np.subtract(gradient, scratch, out=scratch)
-        np.multiply(scratch, scale, out=out, casting="same_kind")
+        np.multiply(scratch, scale, out=out)
     return dx
 
 
-def _first_mean(rows, work):
-    """Mean of these rows: of a constant column exactly its constant."""
-    first = rows[0].astype(work)
-    shift = _column_sums(rows - first, len(first)) / len(rows)
-    return first + shift.astype(work)
+def _is_near(rest, variance, work):
+    """Tell whether what is not subtracted costs no digits; a NaN is not near."""
+    return (np.abs(rest) <= NEAR[work.type] * np.sqrt(variance)).all()
+
+
+def _first_mean(rows):
+    """Mean of the first rows: of a constant column exactly its constant."""
+    first = rows[0].astype(np.float64)
+    return first + column_sums(rows[:FIRST] - first) / min(FIRST, len(rows))
 
 
 def _moments_around(pivot, rows):
     sums, squares = np.zeros((2, len(pivot)))
-    for scratch, (near,), x in _blocks((pivot,), rows):
-        np.subtract(x, near, out=scratch)
-        sums += _column_sums(scratch, len(pivot))
-        np.multiply(scratch, scratch, out=scratch)
-        squares += _column_sums(scratch, len(pivot))
+    for near, scratch, _ in _blocks(rows, pivot, ()):
+        sums += column_sums(near.reshape(-1, len(pivot)))
+        np.multiply(near, near, out=scratch)
+        squares += column_sums(scratch.reshape(-1, len(pivot)))
     rest = sums / len(rows)
     return rest, np.maximum(squares / len(rows) - rest * rest, 0)
 
 
-def _blocks(vectors, *arrays):
+def _blocks(rows, pivot, vectors, *others):
     """Go through the rows of the arrays, a block at a time.
-
-    The first vector has the dtype that is computed in.
 
     Yields
     ------
+    near : ndarray
+        The block of the rows, less the pivot; in the scratch array, or the rows themselves where
+        the pivot is 0.
     scratch : ndarray
-        Of the block's shape.
+        Of the block's shape and of the dtype of the pivot.
     vectors : list of ndarray
         In the same dtype, and repeated where several rows of the block are seen as one.
     *blocks : ndarray
-        One of each array.
+        One of each other array.
     """
-    (m, d), work = arrays[0].shape, vectors[0].dtype
+    (m, d), work = rows.shape, pivot.dtype
+    is_apart = rows.dtype != work or pivot.any()
     vectors = [v.astype(work, copy=False) for v in vectors]
     joined = max(1, WIDTH // (d * CHAIN)) * CHAIN  # rows that are seen as one
     step = max(1, BLOCK // (joined * d * work.itemsize))  # such rows in a block
-    wide = m // joined if m > joined * step else 0
+    arrays, wide = (rows, *others), m // joined if m > joined * step else 0
     if wide:
-        scratch = np.empty((step, joined * d), work)
-        longer = [np.broadcast_to(v, (joined, d)).ravel() for v in vectors]
         views = [a[: wide * joined].reshape(wide, -1) for a in arrays]
-        for start in range(0, wide, step):
-            blocks = [view[start : start + step] for view in views]
-            yield scratch[: len(blocks[0])], longer, *blocks
-    left = [a[wide * joined :] for a in arrays]
-    if len(left[0]):
-        yield np.empty(left[0].shape, work), vectors, *left
+        longer = [np.broadcast_to(v, (joined, d)).ravel() for v in (pivot, *vectors)]
+        yield from _steps(views, step, is_apart, *longer)
+    if wide * joined < m:
+        views = [a[wide * joined :] for a in arrays]
+        yield from _steps(views, m, is_apart, pivot, *vectors)
 
 
-def _column_sums(block, d):
-    """Sum each of d columns, eight rows at a time in the block's dtype: seven roundings at most.
-
-    The eights are as many columns of a longer row, and are summed in one product.
-    """
-    block = block.reshape(-1, d)
-    whole = len(block) - len(block) % CHAIN
-    eights = _ones(CHAIN, block.dtype).dot(block[:whole].reshape(CHAIN, -1))
-    sums = _exact_sums(eights.reshape(-1, d))
-    return sums if whole == len(block) else sums + _exact_sums(block[whole:])
-
-
-def _exact_sums(rows):
-    return _ones(len(rows), np.float64).dot(rows)
+def _steps(views, step, is_apart, pivot, *vectors):
+    scratch = np.empty((min(step, len(views[0])), len(pivot)), pivot.dtype)
+    for start in range(0, len(views[0]), step):
+        x, *others = (view[start : start + step] for view in views)
+        part = scratch[: len(x)]
+        near = np.subtract(x, pivot, out=part) if is_apart else x
+        yield near, part, vectors, *others
 
 
 def _weighted_sums(block, number, d):
@@ -210,11 +214,6 @@ def _weighted_sums(block, number, d):
     rows = block.reshape(-1, d)
     # Its odd power, so that no row weighs what a row of another block does.
     return number**0.7 * _ramp(len(rows), rows.dtype).dot(rows)
-
-
-@lru_cache(maxsize=64)
-def _ones(n, dtype):
-    return np.ones(n, dtype)
 
 
 @lru_cache(maxsize=64)

@@ -1,11 +1,10 @@
 """Batch normalization as in `bnlib.batchnorm`, at the speed of the cache.
 
-The same three functions, arguments, results and errors, and one error more: where epsilon is 0, a
-variance too small for float64 is told. What differs is how. A small batch is normalized in one
-piece and in float64 (`bnlib.whole`). The rows of a larger one go through the passes of
-`bnlib.blocks` (or of `bnlib.fused`, where numba is installed and it is asked for) in the precision
-of x, with the sums in float64, and the cache refers to x rather than copy it; where float32 has not
-the range, the passes compute in float64. Layers use this module.
+The same three functions, arguments, results and errors. What differs is how. A small batch is
+normalized in one piece and in float64 (`bnlib.whole`). The rows of a larger one go through the
+passes of `bnlib.blocks` (or of `bnlib.fused`, where numba is installed and it is asked for) in the
+precision of x, with the sums in float64, and the cache refers to x rather than copy it; where
+float32 has not the range, the passes compute in float64. Layers use this module.
 """
 
 from types import ModuleType
@@ -15,12 +14,13 @@ import numpy as np
 
 from bnlib import blocks, whole
 from bnlib.checks import (
-    NonFiniteError,
     as_floats,
     as_vector,
     check_batchnorm_arguments,
     check_finite_moments,
     check_shape,
+    check_underflow,
+    underflows,
 )
 
 SMALL = 2**15  # numbers of a batch that is normalized in one piece
@@ -67,7 +67,7 @@ def batchnorm_forward(x, gamma, beta, *, axis=-1, epsilon=1e-3, engine=None):
     Raises
     ------
     TypeError, ValueError, NonFiniteError
-        As there; also where epsilon is 0 and a variance is too small for float64.
+        As there.
 
     Examples
     --------
@@ -145,12 +145,13 @@ def batchnorm_inference(
         )
 
     rows, layout = _as_rows(x, axis)
-    scale = gamma * _inverse_std(variance, epsilon)
+    _, scale = _scales(gamma, variance, epsilon, rows.dtype)
     engine = engine or _engine(rows)
     if engine is whole:
-        y = whole.standardize(rows - mean, scale, beta, rows.dtype)
+        y = whole.standardize(rows - mean, scale, beta)
     else:
-        centre = blocks.split(mean, _work_dtype(rows, mean, scale, beta))
+        work = rows.dtype if _fit_float32(mean, scale, beta) else np.dtype(np.float64)
+        centre = blocks.split(mean, work, variance=variance)
         y = engine.standardize(rows, centre, scale, beta)
     return _like(y, layout)
 
@@ -160,21 +161,33 @@ def _engine(rows):
 
 
 def _forward_whole(rows, gamma, beta, epsilon):
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        deviations, mean, variance = whole.centre(rows)
-    _check_moments(rows, mean, variance, epsilon)
-    inverse_std = _inverse_std(variance, epsilon)
-    y = whole.standardize(deviations, gamma * inverse_std, beta, rows.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviations, rest, mean, variance = whole.centre(rows)
+    check_finite_moments(rows, variance)
+    check_underflow(rows, variance, epsilon)
+    inverse_std, scale = _scales(gamma, variance, epsilon, rows.dtype)
+    shift = beta if rest is None else beta - rest * scale
+    y = whole.standardize(deviations, scale, shift)
+    if rest is not None:
+        deviations -= rest
     return y, (deviations, (0, 0), gamma, inverse_std, mean, variance, None)
 
 
-def _forward_in_passes(rows, gamma, beta, epsilon, engine):
-    pivot, rest, variance = _moments(rows, epsilon, engine)
-    mean = pivot + rest
-    inverse_std = _inverse_std(variance, epsilon)
-    scale, seal = gamma * inverse_std, np.zeros(len(gamma))
-    work = _work_dtype(rows, mean, variance, scale, beta)
-    centre = pivot.astype(work, copy=False), rest
+def _forward_in_passes(rows, gamma, beta, epsilon, engine, work=None):
+    work = work or rows.dtype
+    with np.errstate(over="ignore", invalid="ignore"):
+        pivot, rest, variance = engine.moments(rows, work=work)
+        mean = pivot + rest
+        inverse_std, scale = _scales(gamma, variance, epsilon, work)
+    if work != np.float64 and (
+        not _fit_float32(variance, scale) or underflows(rows, variance)
+    ):
+        return _forward_in_passes(
+            rows, gamma, beta, epsilon, engine, np.dtype(np.float64)
+        )
+    check_finite_moments(rows, variance)
+    check_underflow(rows, variance, epsilon)
+    centre, seal = (pivot, rest), np.zeros(len(gamma))
     y = engine.standardize(rows, centre, scale, beta, seal=seal)
     return y, (rows, centre, gamma, inverse_std, mean, variance, seal)
 
@@ -192,52 +205,27 @@ def _backward_in_passes(dy, cache):
     return dx, dgamma, dbeta
 
 
-def _inverse_std(variance, epsilon):
-    std = np.sqrt(variance + epsilon)
-    if epsilon > 0:
-        return 1 / std
-    # Without epsilon a constant feature has no scale: 0 lets it yield beta there too.
-    return np.divide(1, std, out=std, where=std > 0)
+def _scales(gamma, variance, epsilon, dtype):
+    """1 / std and gamma / std; for float64 rows in the widest precision that the machine has."""
+    wide = np.longdouble if dtype == np.float64 else np.float64
+    std = np.sqrt(variance.astype(wide, copy=False) + epsilon)
+    if epsilon == 0:
+        # A constant feature has no scale: 0 lets it yield beta there too.
+        std = np.where(std > 0, std, np.inf)
+    inverse_std, scale = 1 / std, gamma / std
+    if wide == np.float64:
+        return inverse_std, scale
+    return inverse_std.astype(np.float64), scale.astype(np.float64)
 
 
-def _moments(rows, epsilon, engine):
-    """Take the moments; once more in float64 where float32 has not the range for the squares."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        pivot, rest, variance = engine.moments(rows)
-        if rows.dtype != np.float64 and (
-            _work_dtype(rows, variance) != rows.dtype or _underflows(rows, variance)
-        ):
-            pivot, rest, variance = engine.moments(rows, work=np.dtype(np.float64))
-    _check_moments(rows, pivot + rest, variance, epsilon)
-    return pivot, rest, variance
-
-
-def _check_moments(rows, mean, variance, epsilon):
-    check_finite_moments(rows, mean, variance)
-    if epsilon == 0 and _underflows(rows, variance):
-        raise NonFiniteError(
-            "x must vary enough for float64. Received: a variance below it"
-        )
-
-
-def _underflows(rows, variance):
-    """Tell a variance that is too small for its dtype from that of a constant feature."""
-    small = variance < np.finfo(np.float64).tiny  # 0, or with digits lost
-    return small.any() and bool((rows[:, small] != rows[0, small]).any())
-
-
-def _work_dtype(rows, *vectors):
-    """Compute in the dtype of the rows, but in float64 where a float32 nears its limits."""
-    if rows.dtype == np.float64:
-        return rows.dtype
+def _fit_float32(*vectors):
+    """Tell whether float32 holds these numbers with all digits, and stays clear of its limits."""
     sizes = np.abs(np.concatenate(vectors))
-    if sizes.max() < 1e30 and (sizes.min() > 1e-30 or not sizes[sizes < 1e-30].any()):
-        return rows.dtype
-    return np.dtype(np.float64)
+    return sizes.max() < 1e30 and not sizes[sizes < 1e-30].any()
 
 
 def _refuse_changed(seal, seal_now):
-    if not (seal == seal_now).all():
+    if np.count_nonzero(seal != seal_now):
         raise RuntimeError(
             "x must stay as it was until the backward pass is done. "
             "Received: an x that has changed since the forward pass"

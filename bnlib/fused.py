@@ -6,10 +6,11 @@ that is the whole cost. Nothing depends on this module and `import bnlib` leaves
 there for who asks: `fastnorm.batchnorm_forward(..., engine=fused)`. A first call compiles, for some
 seconds; the machine code is kept for the next process.
 
-The arithmetic is that of `bnlib.blocks`: a chunk of rows is added in the precision of the work, the
-chunks in float64, and the mean is subtracted in two parts, a pivot that the precision can hold and
-the rest. Neighbouring columns are added side by side, never the rows of one column, so no sum
-changes its order: the same rows give the same bits, of which the seal makes use.
+The arithmetic is that of `bnlib.blocks`: eight rows are added in the precision of the work, all the
+eights in float64, and the mean is subtracted in two parts, a pivot that the precision can hold and
+the rest. The loop over the eight rows is the innermost one, of a fixed length, so the compiler
+unrolls it and adds neighbouring columns side by side, in registers. No sum changes its order: the
+same rows give the same bits, of which the seal makes use.
 """
 
 import numpy as np
@@ -21,9 +22,11 @@ except ModuleNotFoundError:
         "bnlib.fused needs numba: install it with pip install 'bnlib[fused]', or use bnlib.blocks"
     ) from None
 
-CHUNK = 32  # rows that are added without float64; the first of them make the pivot
+CHUNK = 8  # rows that are added without float64
+FIRST = 32  # rows whose mean is the first pivot
 # As in NumPy, 0 / 0 is no exception.
 compiled = numba.njit(cache=True, error_model="numpy")
+inlined = numba.njit(inline="always", error_model="numpy")
 
 
 def moments(rows, *, work=None):
@@ -52,7 +55,10 @@ def gradient(dy, rows, centre, scale, share, slope):
 
 @compiled
 def _moments(rows, zero):
-    pivot = _first_mean(rows, zero)
+    first = _as(np.full(rows.shape[1], zero), rows[0])
+    # The mean of the first rows is near; that of a constant column is its constant.
+    rest, _, _ = _moments_around(first, rows[:FIRST])
+    pivot = first + _as(first, rest)
     rest, variance, is_near = _moments_around(pivot, rows)
     if not is_near:  # the first rows lie far from the rest
         pivot = _as(pivot, pivot + rest)
@@ -64,16 +70,12 @@ def _moments(rows, zero):
 def _moments_around(pivot, rows):
     """Rest of the mean, variance, and whether every pivot is within a standard deviation."""
     m, d = rows.shape
-    sums, squares = np.zeros_like(pivot), np.zeros_like(pivot)
     rest, variance = np.zeros(d), np.zeros(d)
     for start in range(0, m, CHUNK):
-        for i in range(start, min(start + CHUNK, m)):
-            for j in range(d):
-                deviation = rows[i, j] - pivot[j]
-                sums[j] += deviation
-                squares[j] += deviation * deviation
-        _move(sums, rest)
-        _move(squares, variance)
+        if start + CHUNK <= m:
+            _add_moments(rows, pivot, start, CHUNK, rest, variance)
+        else:
+            _add_moments(rows, pivot, start, m - start, rest, variance)
     is_near = True
     for j in range(d):
         rest[j] /= m
@@ -84,23 +86,23 @@ def _moments_around(pivot, rows):
     return rest, variance, is_near
 
 
-@compiled
-def _first_mean(rows, zero):
-    """Mean of the first rows: of a constant column exactly its constant."""
-    sums = np.full(rows.shape[1], zero)
-    first = _as(sums, rows[0])
-    count = min(CHUNK, len(rows))
-    for i in range(count):
-        for j in range(first.size):
-            sums[j] += rows[i, j] - first[j]
-    return first + _as(sums, sums / count)
+@inlined
+def _add_moments(rows, pivot, start, count, sums, squares):
+    for j in range(pivot.size):
+        total = square = pivot.dtype.type(0)
+        for i in range(count):
+            deviation = rows[start + i, j] - pivot[j]
+            total += deviation
+            square += deviation * deviation
+        sums[j] += total
+        squares[j] += square
 
 
 @compiled
 def _standardize(rows, pivot, rest, scale, shift, seal, result):
     m, d = rows.shape
     shift, scale = _as(pivot, shift - rest * scale), _as(pivot, scale)
-    sealed = np.zeros_like(pivot)
+    weighted = np.zeros_like(pivot)
     for start in range(0, m, CHUNK):
         for i in range(start, min(start + CHUNK, m)):
             place = pivot.dtype.type(1 + (i - start) / CHUNK)
@@ -108,31 +110,40 @@ def _standardize(rows, pivot, rest, scale, shift, seal, result):
                 deviation = rows[i, j] - pivot[j]
                 result[i, j] = deviation * scale[j] + shift[j]
                 if seal is not None:
-                    sealed[j] += place * deviation
+                    weighted[j] += place * deviation
         if seal is not None:
-            _move(sealed, seal, 1 + start / m)
+            for j in range(d):
+                seal[j] += (1 + start / m) * weighted[j]
+                weighted[j] = 0
 
 
 @compiled
 def _gradient_sums(dy, rows, pivot, rest, seal):
     m, d = rows.shape
-    sums, products = np.zeros_like(pivot), np.zeros_like(pivot)
-    sealed = np.zeros_like(pivot)
-    sum_dy, sum_products = np.zeros(d), np.zeros(d)
+    sums, products = np.zeros(d), np.zeros(d)
     for start in range(0, m, CHUNK):
-        for i in range(start, min(start + CHUNK, m)):
-            place = pivot.dtype.type(1 + (i - start) / CHUNK)
-            for j in range(d):
-                deviation = rows[i, j] - pivot[j]
-                sums[j] += dy[i, j]
-                products[j] += dy[i, j] * deviation
-                if seal is not None:
-                    sealed[j] += place * deviation
-        _move(sums, sum_dy)
-        _move(products, sum_products)
+        if start + CHUNK <= m:
+            _add_gradients(dy, rows, pivot, start, CHUNK, sums, products, seal)
+        else:
+            _add_gradients(dy, rows, pivot, start, m - start, sums, products, seal)
+    return sums, products - rest * sums
+
+
+@inlined
+def _add_gradients(dy, rows, pivot, start, count, sums, products, seal):
+    weight = 1 + start / len(rows)
+    for j in range(pivot.size):
+        total = product = weighted = pivot.dtype.type(0)
+        for i in range(count):
+            deviation = rows[start + i, j] - pivot[j]
+            total += dy[start + i, j]
+            product += dy[start + i, j] * deviation
+            if seal is not None:
+                weighted += pivot.dtype.type(1 + i / CHUNK) * deviation
+        sums[j] += total
+        products[j] += product
         if seal is not None:
-            _move(sealed, seal, 1 + start / m)
-    return sum_dy, sum_products - rest * sum_dy
+            seal[j] += weight * weighted
 
 
 @compiled
@@ -144,14 +155,6 @@ def _gradient(dy, rows, pivot, rest, scale, share, slope, result):
         for j in range(d):
             deviation = rows[i, j] - pivot[j]
             result[i, j] = scale[j] * (dy[i, j] - (deviation * slope[j] + share[j]))
-
-
-@compiled
-def _move(sums, totals, weight=1.0):
-    """Add the sums of a chunk to those of all rows, and let them begin anew."""
-    for j in range(totals.size):
-        totals[j] += weight * sums[j]
-        sums[j] = 0
 
 
 @compiled

@@ -367,7 +367,7 @@ class Sequential:
             for i, layer in enumerate(self.layers)
         ]
         rows.append(("total", *self.count_params()))
-        width = max(len("layer"), *(len(row[0]) for row in rows))
+        width = max(len(row[0]) for row in rows)
         lines = [f"{'layer':<{width}}  {'trainable':>11}  {'not trainable':>13}"]
         lines += [
             f"{name:<{width}}  {trainable:>11,}  {fixed:>13,}"
@@ -412,7 +412,7 @@ class Sequential:
         An interrupted save leaves the old file whole.
         """
         path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npz")
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 np.savez(file, **self.get_weights())

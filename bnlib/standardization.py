@@ -66,7 +66,7 @@ def moments(x, *, axis=-1):
         shift = _average(rows - first)
         mean = first + shift
         variance = _average(np.square(rows - first - shift))
-    check_finite_moments(rows, mean, variance)
+    check_finite_moments(rows, variance)
     return Moments(rows.size // rows.shape[-1], mean, variance)
 
 

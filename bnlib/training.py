@@ -155,11 +155,7 @@ def fit(
     >>> history.accuracy[-1] > 0.95
     True
     """
-    x, y = as_floats(x, "x", min_ndim=2), np.asarray(y)
-    if len(x) != len(y):
-        raise ValueError(
-            f"x and y must have one row each an example. Received: {len(x)} and {len(y)} rows"
-        )
+    x, y = _as_examples(x, y)
     history, step = History(), 0
     for _ in _progress(as_count(epochs, "epochs"), verbose):
         seen = []
@@ -191,7 +187,7 @@ def evaluate(model, x, y, *, loss=softmax_cross_entropy, batch_size=1024):
     -------
     Evaluation
     """
-    x, y = as_floats(x, "x", min_ndim=2), np.asarray(y)
+    x, y = _as_examples(x, y)
     seen = []
     for start in range(0, len(x), as_count(batch_size, "batch_size")):
         rows = slice(start, start + batch_size)
@@ -202,10 +198,19 @@ def evaluate(model, x, y, *, loss=softmax_cross_entropy, batch_size=1024):
     return _mean(seen)
 
 
+def _as_examples(x, y):
+    x, y = as_floats(x, "x", min_ndim=2), np.asarray(y)
+    if len(x) != len(y):
+        raise ValueError(
+            f"x and y must have one row each an example. Received: {len(x)} and {len(y)} rows"
+        )
+    return x, y
+
+
 def _accuracy(outputs, y):
     if outputs.shape[1] > 1 and y.ndim == 1:
         return float(np.mean(outputs.argmax(axis=1) == y))
-    if np.isin(y, (0, 1)).all():
+    if outputs.shape[1] == 1 and np.isin(y, (0, 1)).all():
         return float(np.mean((outputs > 0).ravel() == (y.ravel() == 1)))
     return np.nan
 

@@ -4,11 +4,15 @@ On a few thousand numbers the time goes into NumPy's calls, not into the numbers
 the better, and float64 costs nothing. So the batch is copied into float64 once, as its deviations
 from the mean; nothing is rounded before the end, nothing overflows that float32 can hold, and what
 becomes of x afterwards does no harm.
+
+Only where x is float64 itself do sums round. There they are those of `bnlib.sums`, and the
+deviations have a mean of their own, the rest of that of x: a few last places, which the shift of y
+takes off.
 """
 
-from functools import lru_cache
-
 import numpy as np
+
+from bnlib.sums import column_sums, ones
 
 
 def centre(rows):
@@ -21,25 +25,33 @@ def centre(rows):
     Returns
     -------
     deviations : ndarray of shape (m, d), float64
-        From the mean.
+        From the mean, but for the rest.
+    rest : ndarray of shape (d,), float64, or None
+        Mean of the deviations, where there is one.
     mean, variance : ndarray of shape (d,), float64
         The variance is biased.
     """
+    m = len(rows)
+    if rows.dtype == np.float64:
+        # From the first row on, no digits are lost to a large common mean, and the
+        # deviations of a constant column are exactly 0.
+        mean = rows[0] + column_sums(rows - rows[0]) / m
+        deviations = rows - mean
+        rest = column_sums(deviations) / m
+        variance = column_sums(deviations * deviations) / m - rest * rest
+        return deviations, rest, mean + rest, variance
     deviations = rows.astype(np.float64)
-    # From the first row on, no digits are lost to a large common mean, and the
-    # deviations of a constant column are exactly 0.
-    first = deviations[0].copy()
-    deviations -= first
-    shift = _average(deviations)
-    deviations -= shift
-    return deviations, first + shift, _average(deviations * deviations)
+    add = ones(m, np.float64).dot  # nothing is lost: there are digits to spare
+    mean = add(deviations) / m
+    deviations -= mean
+    return deviations, None, mean, add(deviations * deviations) / m
 
 
-def standardize(deviations, scale, shift, dtype):
-    """Return `deviations * scale + shift` in this dtype."""
+def standardize(deviations, scale, shift):
+    """Return `deviations * scale + shift`, in float64."""
     result = deviations * scale
     result += shift
-    return result.astype(dtype, copy=False)
+    return result
 
 
 def gradients(dy, deviations, gamma, inverse_std):
@@ -52,26 +64,15 @@ def gradients(dy, deviations, gamma, inverse_std):
 
     Returns
     -------
-    dx : ndarray of the shape and dtype of `dy`
+    dx : ndarray of shape (m, d), float64
     dgamma, dbeta : ndarray of shape (d,), float64
     """
-    m, exact = len(dy), dy.astype(np.float64, copy=False)
-    dbeta = _ones(m).dot(exact)
-    dgamma = _ones(m).dot(exact * deviations) * inverse_std
+    m, exact = len(dy), dy.astype(np.float64)
+    add = column_sums if dy.dtype == np.float64 else ones(m, np.float64).dot
+    dbeta, dgamma = add(exact), add(exact * deviations) * inverse_std
     # dx = gamma * inverse_std * (dy - dbeta / m - x_hat * dgamma / m)
     dx = deviations * (inverse_std * dgamma / -m)
     dx -= dbeta / m
     dx += exact
     dx *= gamma * inverse_std
-    return dx.astype(dy.dtype, copy=False), dgamma, dbeta
-
-
-def _average(rows):
-    average = _ones(len(rows)).dot(rows)  # the quickest column sum that NumPy has
-    average /= len(rows)
-    return average
-
-
-@lru_cache(maxsize=64)
-def _ones(n):
-    return np.ones(n)
+    return dx, dgamma, dbeta

@@ -97,11 +97,27 @@ def test_long_columns_are_added_in_float64():
     np.testing.assert_allclose(moments(rows)[0], value * 49_999 / 50_000, rtol=1e-9)
 
 
-def test_the_sums_of_chunks_are_added_without_a_rounding():
-    rows = np.full((50_000, 3), 4097, np.float32)
-    rows[::128] = 4098  # the sum of eight is a float32, that of several is not
-    sums, _ = blocks.gradient_sums(rows, rows, blocks.split(np.zeros(3), rows.dtype))
-    np.testing.assert_array_equal(sums, rows.sum(axis=0, dtype=np.float64))
+def test_rows_that_are_alike_are_gone_through_once_and_others_twice(monkeypatch):
+    gone_through, around = [], blocks._moments_around
+    monkeypatch.setattr(
+        blocks,
+        "_moments_around",
+        lambda pivot, rows: gone_through.append(pivot) or around(pivot, rows),
+    )
+    near = np.random.default_rng(0).normal(0.5, 1, (500, 3))
+    near[:, 1] = 0
+    far = near + 100
+    jump = near + 100 * (np.arange(500) >= 250)[:, None]
+    for rows, dtype, times in [
+        (near, np.float32, 1),
+        (far, np.float32, 2),  # it starts at 0
+        (near, np.float64, 1),
+        (far, np.float64, 1),  # it starts at the mean of the first rows
+        (jump, np.float64, 2),
+    ]:
+        gone_through.clear()
+        blocks.moments(rows.astype(dtype))
+        assert len(gone_through) == times
 
 
 @every_dtype
@@ -119,10 +135,14 @@ def test_what_the_mean_loses_when_it_is_rounded_is_taken_off_the_variance(dtype)
 @every_length
 @every_dtype
 @pytest.mark.parametrize("work", [None, np.dtype(np.float64)])
-def test_each_pass_is_its_formula(m, dtype, work):
+@pytest.mark.parametrize("variance", [0, 100])
+def test_each_pass_is_its_formula(m, dtype, work, variance):
     rows, dy, mean, scale, shift, slope = arguments(m, dtype)
     work_dtype = work or dtype
-    centre = blocks.split(mean, work_dtype)
+    given = {"variance": variance} if variance else {}
+    centre = blocks.split(mean, work_dtype, **given)
+    assert centre[0].any() == (variance == 0)  # whether there is something to subtract
+    assert centre[0].dtype == work_dtype
     deviations = rows.astype(np.float64) - mean
     longest = np.abs(deviations).max(axis=0)
 
@@ -142,7 +162,8 @@ def test_each_pass_is_its_formula(m, dtype, work):
     wide = dy.astype(np.float64)
     assert_near(sums, wide.sum(axis=0), np.abs(wide).sum(axis=0), dtype)
     terms = np.abs(wide * deviations).sum(axis=0)
-    assert_near(products, (wide * deviations).sum(axis=0), 2 * terms, work_dtype)
+    exactly = dtype if variance else work_dtype  # the rest is taken off by the sums
+    assert_near(products, (wide * deviations).sum(axis=0), 2 * terms, exactly)
 
 
 def test_the_mean_is_not_rounded_before_it_is_subtracted():
@@ -162,6 +183,16 @@ def test_the_mean_is_not_rounded_before_it_is_subtracted():
     np.testing.assert_allclose(dx, 3 * exact, rtol=0, atol=3e-6)
     _, products = blocks.gradient_sums(np.ones_like(rows), rows, centre)
     np.testing.assert_allclose(products, exact.sum(axis=0), rtol=1e-5)
+
+
+def test_what_the_scale_loses_when_it_is_rounded_costs_nothing_at_the_mean():
+    rng = np.random.default_rng(0)
+    mean = rng.uniform(1, 2, 1000).astype(np.float32).astype(np.float64)
+    rows, centre = mean[None].astype(np.float32), (np.zeros(1000, np.float32), mean)
+    scale, one = rng.uniform(1, 2, 1000), np.ones(1000)
+    np.testing.assert_array_equal(blocks.standardize(rows, centre, scale, 0 * one), 0)
+    dx = blocks.gradient(0 * rows, rows, centre, one, 0 * one, scale)
+    np.testing.assert_array_equal(dx, 0)
 
 
 def test_wider_work_keeps_what_float32_cannot_hold():
@@ -220,3 +251,6 @@ def test_a_changed_row_and_two_swapped_rows_break_the_seal(dtype, i, j):
     changed[j] += 0.01
     for other in (swapped, changed):
         assert (seals(other, mean)[0] != before).all()
+    changed[:, 1:] = rows[:, 1:]
+    broken = seals(changed, mean)[0] != before
+    np.testing.assert_array_equal(broken, [True, False, False])

@@ -102,7 +102,52 @@ def test_a_small_x_that_changes_between_the_passes_does_no_harm():
         np.testing.assert_array_equal(again, before)
 
 
+def test_a_batch_goes_in_one_piece_up_to_its_size():
+    for rows, engine in [(fastnorm.SMALL, whole), (fastnorm.SMALL + 1, blocks)]:
+        x = np.random.default_rng(0).normal(size=(rows, 1))
+        _, cache = fastnorm.batchnorm_forward(x, [1.0], [0.0])
+        assert cache.engine is engine
+
+
 # Where float32 has not the range
+
+
+def test_ordinary_float32_numbers_are_computed_in_float32():
+    x, gamma, *_ = batch((6, 3), -1, np.float32)
+    _, cache = fastnorm.batchnorm_forward(x, gamma, np.zeros(3), engine=blocks)
+    assert cache.centre[0].dtype == np.float32
+
+
+def test_a_constant_whose_sum_is_no_float32_yields_beta(engine):
+    x = np.full((300, 2), [3e38, -3e38], np.float32)
+    y, cache = fastnorm.batchnorm_forward(x, [1.0, 2.0], [5.0, 7.0], engine=engine)
+    np.testing.assert_array_equal(y, np.tile([5.0, 7.0], (300, 1)))
+    np.testing.assert_array_equal(cache.mean, x[0])
+
+
+def test_a_tiny_scale_loses_no_digits_to_float32(engine):
+    x = np.array([[1e12], [3e12]] * 20, np.float32)
+    gamma = [1e-31]  # the scale, 1e-43, is a float32 with three digits
+    y, _ = fastnorm.batchnorm_forward(x, gamma, [0.0], engine=engine)
+    np.testing.assert_allclose(y, [[-1e-31], [1e-31]] * 20, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("x", "gamma", "beta", "mean", "variance", "y"),
+    [
+        (3e38, 1.0, 0.0, -3e38, 1e58, 6e9),  # x - mean is no float32
+        (-1e10, 1e29, 1e39, 0.0, 1.0, 0.0),  # beta is none
+        (2.0, 1e38, 1.0, 2.0, 1e-4, 1.0),  # the scale is none
+    ],
+)
+def test_inference_is_right_where_a_step_of_it_is_beyond_float32(
+    x, gamma, beta, mean, variance, y, engine
+):
+    result = fastnorm.batchnorm_inference(
+        np.array([[x]], np.float32), [gamma], [beta], [mean], [variance],
+        epsilon=0, engine=engine,
+    )  # fmt: skip
+    np.testing.assert_allclose(result, [[y]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -256,10 +301,11 @@ def test_the_passes_are_those_of_the_engine_that_is_asked_for():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("norm", [batchnorm, fastnorm])
 @pytest.mark.parametrize("scale", [1e-160, 1e-170])
-def test_a_variance_below_float64_is_told_where_epsilon_is_zero(scale):
+def test_a_variance_below_float64_is_told_where_epsilon_is_zero(scale, norm):
     x = scale * np.array([[1.0], [2.0], [4.0]])
     with pytest.raises(NonFiniteError, match="a variance below it"):
-        fastnorm.batchnorm_forward(x, [1.0], [0.0], epsilon=0)
-    y, _ = fastnorm.batchnorm_forward(x, [1.0], [7.0])
+        norm.batchnorm_forward(x, [1.0], [0.0], epsilon=0)
+    y, _ = norm.batchnorm_forward(x, [1.0], [7.0])
     np.testing.assert_array_equal(y, 7)

@@ -12,6 +12,7 @@ import bnlib
 FOLDER = Path(bnlib.__file__).parent
 FLOORS = {
     "checks": 0,
+    "sums": 0,
     "standardization": 1,
     "blocks": 1,
     "whole": 1,

@@ -129,6 +129,10 @@ def test_regression_has_a_loss_and_no_accuracy():
     )
     assert history.loss[-1] < 1e-3
     assert np.isnan(history.accuracy[-1])
+    two = [[1.0, 0.0], [0.0, 1.0]]  # targets that might be taken for classes
+    assert np.isnan(
+        evaluate(Sequential([]), two, two, loss=mean_squared_error).accuracy
+    )
 
 
 @pytest.mark.parametrize("batchnorm", [None, "before"])
@@ -165,9 +169,14 @@ def test_a_progress_bar_is_shown_on_demand(capfd):
     assert "?epoch/s" in shown
 
 
-@pytest.mark.parametrize(
-    "run", [evaluate, partial(fit, epochs=1, optimizer=SGD(), rng=rng())]
+fit_and_evaluate = pytest.mark.parametrize(
+    "run",
+    [partial(fit, epochs=1, optimizer=SGD(), rng=rng()), evaluate],
+    ids=["fit", "evaluate"],
 )
+
+
+@fit_and_evaluate
 def test_rows_that_are_no_table_of_numbers_are_refused_by_name(run):
     nothing = Sequential([])
     with pytest.raises(TypeError, match=r"^x must hold"):
@@ -200,16 +209,11 @@ def test_a_step_of_training_asks_for_no_gradient_of_the_data():
     assert model.layers[0].grads
 
 
-def test_data_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match="Received: 5 and 4 rows"):
-        fit(
-            Sequential([ReLU()]),
-            np.ones((5, 2)),
-            np.ones(4),
-            epochs=1,
-            optimizer=SGD(),
-            rng=rng(),
-        )
+@fit_and_evaluate
+@pytest.mark.parametrize("rows", [3, 5])
+def test_data_of_different_lengths_are_refused(run, rows):
+    with pytest.raises(ValueError, match=f"^x and y must .*: 4 and {rows} rows$"):
+        run(Sequential([ReLU()]), np.ones((4, 2)), np.ones(rows), batch_size=2)
 
 
 @pytest.mark.parametrize(

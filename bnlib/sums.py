@@ -1,0 +1,50 @@
+"""Floor 0. Sums of columns: quick, because they are products, and exact, because they are short.
+
+A product with a vector of ones is the fastest column sum that NumPy has. It adds one row after the
+other, though, and in the precision of the rows: after 65,536 of them a float32 has lost half of its
+digits. Added eight at a time, none has lost more than a few last places.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+CHAIN = 8  # rows that are added without float64
+
+
+def column_sums(rows):
+    """Sum each column in float64; eight rows at a time, which are added in the rows' own dtype.
+
+    The eights are as many columns of a longer row, and summed in one product. In float64, whose
+    sums round like any other, so are eights of eights.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m, d), float32 or float64
+
+    Returns
+    -------
+    ndarray of shape (d,), float64
+
+    Examples
+    --------
+    >>> tenths = np.full((100_000, 2), 0.1, np.float32)
+    >>> column_sums(tenths).round(2), tenths.sum(axis=0).round(2)
+    (array([10000., 10000.]), array([9998.56, 9998.56], dtype=float32))
+    """
+    whole = len(rows) // CHAIN * CHAIN
+    if whole < 2 * CHAIN:
+        return ones(len(rows), np.float64).dot(rows)
+    eights = ones(CHAIN, rows.dtype).dot(rows[:whole].reshape(CHAIN, -1))
+    eights = eights.reshape(-1, rows.shape[1])
+    if rows.dtype == np.float64:
+        sums = column_sums(eights)
+    else:
+        sums = ones(len(eights), np.float64).dot(eights)
+    return sums if whole == len(rows) else sums + column_sums(rows[whole:])
+
+
+@lru_cache(maxsize=64)
+def ones(n, dtype):
+    """Return a vector of ones, the same one each time."""
+    return np.ones(n, dtype)
