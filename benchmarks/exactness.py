@@ -1,7 +1,8 @@
 """How exact batch normalization is: bnlib and the frameworks against exact arithmetic.
 
 `python -m benchmarks.exactness` prints two tables, one for the output and one for its gradient,
-and counts the rows in which each contestant stays within the goal.
+counts the rows in which each contestant stays within the goal, and names those in which another
+one is more exact than bnlib.
 """
 
 import argparse
@@ -125,6 +126,7 @@ def main(arguments=None):
     print_table(TITLE, rows, "y")
     print_table(TITLE_DX, [row for row in rows if not row.case.moving], "dx")
     print_counts(rows)
+    print_losses(rows)
     return rows
 
 
@@ -152,6 +154,49 @@ def print_counts(rows):
         within = sum(isinstance(y, float) and y <= GOAL for y in scores)
         refused, missing = scores.count(REFUSED), scores.count(None)
         print(f"{name:>13}{within:4}, refused {refused}, not offered {missing}")
+
+
+def print_losses(rows):
+    """Name the cases in which somebody is more exact than bnlib."""
+    for field in ("y", "dx"):
+        found = [row.case.name for row in rows if is_lost(row, field)]
+        names = "; ".join(found) or "nowhere"
+        print(f"{field} of another contestant is more exact than bnlib's: {names}")
+
+
+def is_lost(row, field):
+    """Tell whether somebody is right and more exact than bnlib by more than a rounding."""
+    best = most_exact(row, field)
+    return bool(best) and "bnlib" not in best
+
+
+def record(row):
+    """Return a row as it is kept in the record.
+
+    Returns
+    -------
+    dict
+        `case`, `dtype`, `rows`, `columns`; of `y` and of `dx` each contestant's error, as a number
+        or in words, and who is the `most_exact`.
+    """
+    kept = {
+        "case": row.case.name,
+        "dtype": np.dtype(row.case.dtype).name,
+        "rows": row.case.rows,
+        "columns": row.columns,
+    }
+    for field in ("y", "dx"):
+        numbers = {name: getattr(one, field) for name, one in row.scores.items()}
+        kept[field] = {
+            name: off if _is_finite(off) else _text(off)
+            for name, off in numbers.items()
+        }
+        kept[f"most_exact_{field}"] = most_exact(row, field)
+    return kept
+
+
+def _is_finite(off):
+    return isinstance(off, float) and np.isfinite(off)
 
 
 def _score(run, batch, epsilon, exact, backward):

@@ -8,6 +8,7 @@ STYLES = {
     "bnlib fused": {"color": "#56B4E9", "marker": "s"},
     "staged": {"color": "#D55E00", "marker": "^", "linestyle": "--"},
     "closed form": {"color": "#E69F00", "marker": "v", "linestyle": "--"},
+    "NumPy least": {"color": "#999999", "marker": "x", "linestyle": ":"},
     "Keras": {"color": "#CC79A7", "marker": "D", "linestyle": "-."},
     "PyTorch": {"color": "#009E73", "marker": "P", "linestyle": ":"},
     "roofline": {"color": "black", "linewidth": 1.2},

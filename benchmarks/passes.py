@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from benchmarks import goals, peers
-from benchmarks.roofline import build_roofline
+from benchmarks.roofline import build_roofline, build_roofline_anew
 from benchmarks.timing import Contestant, compare, installed, summary
 
 SHAPES = [
@@ -22,7 +22,11 @@ SHAPES = [
 SIZES = [(rows, 64) for rows in (32, 128, 512, 2048, 8192, 32768, 131072)]
 CASES = [(shape, dtype) for dtype in ("float32", "float64") for shape in SHAPES]
 QUICK = [(SHAPES[0], "float32"), (SHAPES[3], "float32"), (SHAPES[4], "float64")]
-PASSES = [*peers.PASSES, Contestant("roofline", build_roofline)]
+ROOFLINES = [
+    Contestant("roofline", build_roofline),
+    Contestant("roofline, new arrays", build_roofline_anew),
+]
+PASSES = [*peers.PASSES, *ROOFLINES]
 
 
 def run_passes(*, quick=False):
@@ -53,7 +57,7 @@ def time_passes(shape, dtype, wanted, seconds, quick):
     """Return the row of one shape; the contestants' numbers are compared before their times."""
     batch = peers.make_batch(shape, dtype, rng=np.random.default_rng(0))
     calls = _build(PASSES, batch)
-    peers.check_agreement({n: c for n, c in calls.items() if n != "roofline"})
+    peers.check_agreement({n: c for n, c in calls.items() if "roofline" not in n})
     times = compare(calls, seconds=seconds, least=2 if quick else 5)
     return row(shape, dtype, times, wanted)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import textbook
+from benchmarks import least, textbook
 from benchmarks.timing import Contestant
 from bnlib import update_moving_average
 from bnlib.fastnorm import (
@@ -101,6 +101,10 @@ def _closed(batch):
     return _textbook(batch, textbook.closed_backward)
 
 
+def _least(batch):
+    return least.build_passes(batch, EPSILON)
+
+
 def _keras_layer(batch):
     import keras
 
@@ -170,6 +174,11 @@ def _bnlib_fused_inference(batch):
     return _bnlib_inference(batch, engine=fused)
 
 
+def _least_inference(batch):
+    ones = np.ones(len(batch.gamma))
+    return least.build_inference(batch, 3 * ones, 4 * ones, EPSILON)
+
+
 def _keras_inference(batch):
     import tensorflow as tf
 
@@ -203,12 +212,14 @@ PASSES = [
     Contestant("bnlib fused", _bnlib_fused, FUSED),
     Contestant("staged", _staged),
     Contestant("closed form", _closed),
+    Contestant(least.NAME, _least),
     Contestant("Keras", _keras, KERAS),
     Contestant("PyTorch", _torch, ("torch",)),
 ]
 INFERENCE = [
     Contestant("bnlib", _bnlib_inference),
     Contestant("bnlib fused", _bnlib_fused_inference, FUSED),
+    Contestant(least.NAME, _least_inference),
     Contestant("Keras", _keras_inference, KERAS),
     Contestant("PyTorch", _torch_inference, ("torch",)),
 ]

@@ -69,7 +69,9 @@ def print_summary(tables):
         for verdict in row["goals"]
     ]
     unmet = [entry for entry in judged if not entry[2]["met"]]
+    beyond = sum(verdict.get("in_reach") is False for _, _, verdict in unmet)
     print(f"\n{len(judged) - len(unmet)} of {len(judged)} goals are met.")
+    print(f"Of the others, {beyond} are out of reach for NumPy on this machine.")
     for name, row, verdict in unmet:
         print(f"  {name}, {case(row)}: {goal_line(verdict)}")
 
@@ -86,8 +88,13 @@ def write_record(path, machine, tables):
 def _said(verdict):
     if verdict["met"]:
         return "met"
-    also = ", met by the minima" if verdict["met_by_minima"] else ""
-    return f"NOT MET, by {100 * verdict['missed']:.0f} %{also}"
+    said = f"NOT MET, by {100 * verdict['missed']:.0f} %"
+    if verdict["met_by_minima"]:
+        said += ", met by the minima"
+    if "least" in verdict:
+        reach = "in" if verdict["in_reach"] else "out of"
+        said += f"; {reach} reach for NumPy, whose least has {verdict['least']:.2f}"
+    return said
 
 
 def _show(value, unit):

@@ -1,7 +1,9 @@
 """Time contestants side by side, so that what disturbs one disturbs all.
 
 In each round every contestant has one turn, and each round starts with another one. A ratio is
-taken within a round and its median over the rounds: a slow minute of the machine divides out.
+taken within a round and its median over the rounds: a slow minute of the machine divides out. The
+first call of a turn is not timed: it finds the caches, and the memory that the process has given
+back, as the contestant before it has left them, and not as its own last call would in training.
 """
 
 import contextlib
@@ -60,7 +62,7 @@ def compare(calls, *, seconds, least=5, most=200):
         call()
         once = _seconds(call, 1, time.perf_counter)
         repeats[name] = max(1, math.ceil(TURN / once))
-        cost += once * repeats[name]
+        cost += once * (1 + repeats[name])
     rounds = min(max(int(seconds / cost), least), most)
     return run_rounds(calls, rounds, repeats)
 
@@ -150,6 +152,7 @@ def _seconds(call, repeats, clock):
     collecting = gc.isenabled()
     gc.disable()
     try:
+        call()
         start = clock()
         for _ in range(repeats):
             call()

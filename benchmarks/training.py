@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from benchmarks import goals
+from benchmarks import goals, least
 from benchmarks.passes import row
 from benchmarks.timing import Contestant, compare, installed, run_rounds
 from bnlib import SGD, dense_network, fit, softmax_cross_entropy
@@ -65,6 +65,11 @@ def _bnlib_epoch(m):
     fit(model, *_data(2 * EPOCH_BATCH), epochs=1, **options)
     x, y = _data(m)
     return lambda: fit(model, x, y, epochs=1, **options)
+
+
+def _epoch_of_products(m):
+    products = least.build_products(WIDTHS, EPOCH_BATCH)
+    return lambda: [products() for _ in range(m // EPOCH_BATCH)]
 
 
 def _keras_network(metrics=()):
@@ -130,11 +135,13 @@ def _torch_step():
 KERAS = ("keras", "tensorflow")
 STEP = [
     Contestant("bnlib", _bnlib_step),
+    Contestant(least.NAME, lambda: least.build_products(WIDTHS, BATCH)),
     Contestant("Keras fit", _keras_fit_steps, KERAS),
     Contestant("Keras train_on_batch", _keras_train_on_batch, KERAS),
     Contestant("PyTorch", _torch_step, ("torch",)),
 ]
 EPOCH = [
     Contestant("bnlib", _bnlib_epoch),
+    Contestant(least.NAME, _epoch_of_products),
     Contestant("Keras fit", _keras_epoch, KERAS),
 ]

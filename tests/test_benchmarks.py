@@ -14,7 +14,7 @@ import pytest
 
 mpl.use("Agg")
 
-from benchmarks import figures, goals, peers, report
+from benchmarks import figures, goals, least, peers, report
 from benchmarks.memory import peak
 from benchmarks.passes import CASES, PASSES, SHAPES, row
 from benchmarks.roofline import MOVES, build_roofline
@@ -58,9 +58,9 @@ def batch(shape=(6, 3), dtype="float64"):
 
 def test_each_round_starts_with_another_contestant():
     clock = Clock()
-    calls = {name: clock.contestant(name, 1, 1, 1) for name in "abc"}
+    calls = {name: clock.contestant(name, *[1] * 6) for name in "abc"}
     run_rounds(calls, 3, clock=clock)
-    assert clock.played == list("abcbcacab")
+    assert clock.played == list("aabbccbbccaaccaabb")
 
 
 def test_every_order_comes_around_again():
@@ -69,9 +69,9 @@ def test_every_order_comes_around_again():
 
 def test_a_time_is_that_of_one_call_however_often_a_turn_repeats_it():
     clock = Clock()
-    calls = {
-        "quick": clock.contestant("quick", 1, 3, 2, 4),
-        "slow": clock.contestant("slow", 7, 9),
+    calls = {  # the first call of each turn is not timed
+        "quick": clock.contestant("quick", 50, 1, 3, 60, 2, 4),
+        "slow": clock.contestant("slow", 70, 7, 80, 9),
     }
     times = run_rounds(calls, 2, {"quick": 2}, clock=clock)
     np.testing.assert_array_equal(times["quick"], [2, 3])
@@ -141,6 +141,27 @@ def test_the_median_decides_and_the_minima_are_told():
     assert report.goal_line(verdict).endswith("NOT MET, by 100 %, met by the minima")
 
 
+@pytest.mark.parametrize(("least_takes", "in_reach"), [(1.0, True), (3.0, False)])
+def test_a_goal_that_is_missed_is_in_reach_if_the_least_of_numpy_meets_it(
+    least_takes, in_reach
+):
+    goal = goals.Goal("peer", "bnlib", least=5)
+    times = {name: np.array([t]) for name, t in (("peer", 10.0), ("bnlib", 4.0))}
+    times[least.NAME] = np.array([least_takes])
+    (verdict,) = goals.judge([goal], (32, 100), times)
+    assert (verdict["in_reach"], verdict["least"]) == (in_reach, 10 / least_takes)
+    reach = "in" if in_reach else "out of"
+    assert f"; {reach} reach for NumPy" in report.goal_line(verdict)
+
+
+def test_a_goal_that_is_met_or_not_of_bnlib_says_nothing_of_reach():
+    times = {name: np.array([1.0]) for name in ("peer", "bnlib", "other", least.NAME)}
+    met = goals.Goal("peer", "bnlib", least=1)
+    others = goals.Goal("peer", "other", least=2)
+    for verdict in goals.judge([met, others], (32, 100), times):
+        assert "in_reach" not in verdict
+
+
 def test_a_goal_whose_peer_is_missing_is_not_judged():
     assert goals.judge(goals.TRAINING, (32, 784), {"bnlib": np.ones(3)}) == []
 
@@ -208,6 +229,27 @@ def test_the_roofline_without_numba_moves_as_many_bytes(monkeypatch):
     monkeypatch.setattr(np, "copyto", lambda to, of: copies.append((to.size, of.size)))
     build_roofline(batch())()
     assert sum(map(sum, copies)) == MOVES * 6 * 3
+
+
+def test_the_roofline_makes_its_results_anew_only_where_it_is_asked_to(monkeypatch):
+    work, made = batch(), []
+    runs = [build_roofline(work), build_roofline(work, anew=True)]
+    empty = np.empty_like
+    monkeypatch.setattr(np, "empty_like", lambda x: made.append(x) or empty(x))
+    for run, times in zip(runs, (0, 2), strict=True):
+        run()
+        assert len(made) == times
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (60, 100), (4, 2, 2, 3)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_least_that_numpy_can_do_is_batch_normalization(shape, dtype, monkeypatch):
+    monkeypatch.setattr(least, "BLOCK", 1000)
+    for contestants in (PASSES, peers.INFERENCE):
+        work = batch(shape, dtype)
+        names = ("bnlib", least.NAME)
+        calls = {c.name: c.build(work) for c in contestants if c.name in names}
+        peers.check_agreement(calls, tolerance=1e-4)
 
 
 def test_the_peak_counts_what_is_held_at_once_and_not_what_was():
