@@ -24,9 +24,7 @@ from benchmarks.oracle import (
 from bnlib.checks import NonFiniteError
 
 GOAL = 4  # units in the last place of a column's largest output
-GOAL_DX = (
-    1e-6  # of a column's largest dx, in float32, times how badly conditioned dx is
-)
+GOAL_DX = 1e-6  # of a column's largest dx in float32, times its condition number
 TIE = 0.5  # units in the last place: what rounding a right result may cost
 TITLE = "y: largest error in units in the last place of the column's largest number"
 TITLE_DX = (
@@ -40,9 +38,7 @@ class Score(NamedTuple):
 
     y: float | str | None  # in units in the last place; None where not offered
     element: float | None = None  # the same, each number in units of its own last place
-    dx: float | None = (
-        None  # over the column's largest dx, and over the condition number
-    )
+    dx: float | None = None  # over the column's largest dx, and its condition number
 
 
 class Row(NamedTuple):
@@ -89,7 +85,7 @@ def worst_dx(dx, backward):
 
 
 def most_exact(row, field):
-    """Names of those at most a rounding behind the best; of nobody where no digit is right."""
+    """Names of those at most a rounding behind the best; empty where nobody has a right digit."""
     eps = np.finfo(row.case.dtype).eps
     tie, wrong = (TIE, 0.5 / eps) if field == "y" else (TIE * eps, 0.5)
     numbers = {name: getattr(one, field) for name, one in row.scores.items()}
@@ -117,6 +113,8 @@ def main(arguments=None):
     parser.add_argument("--alone", action="store_true", help="bnlib without its peers")
     options = parser.parse_args(arguments)
 
+    if not any(options.names in case.name for case in CASES):
+        parser.error(f"no case is named so: {options.names!r}")
     contestants, missing = load(peers=not options.alone)
     if missing:
         print("Not installed, left out:", ", ".join(missing))
@@ -132,6 +130,8 @@ def main(arguments=None):
 
 def print_table(title, rows, field):
     """Print one line a case: everybody's error and who is the most exact."""
+    if not rows:
+        return
     contestants = list(rows[0].scores)
     print("", title, "", sep="\n")
     print(f"{'':40}" + "".join(f"{name:>13}" for name in contestants) + "  most exact")

@@ -91,9 +91,11 @@ def _said(verdict):
     said = f"NOT MET, by {100 * verdict['missed']:.0f} %"
     if verdict["met_by_minima"]:
         said += ", met by the minima"
-    if "least" in verdict:
+    if "numpy_least" in verdict:
         reach = "in" if verdict["in_reach"] else "out of"
-        said += f"; {reach} reach for NumPy, whose least has {verdict['least']:.2f}"
+        said += (
+            f"; {reach} reach for NumPy, whose least has {verdict['numpy_least']:.2f}"
+        )
     return said
 
 

@@ -2,8 +2,8 @@
 
 In each round every contestant has one turn, and each round starts with another one. A ratio is
 taken within a round and its median over the rounds: a slow minute of the machine divides out. The
-first call of a turn is not timed: it finds the caches, and the memory that the process has given
-back, as the contestant before it has left them, and not as its own last call would in training.
+first call of a turn is not timed: it meets the caches and the freed memory that the contestant
+before it left, not those of its own last call, as in training.
 """
 
 import contextlib

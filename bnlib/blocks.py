@@ -8,20 +8,18 @@ vector is repeated along it.
 
 The mean is never rounded before it is subtracted. It comes in two parts, its centre: the pivot,
 rounded to the precision that the passes compute in, and the rest, in float64. Then x - mean is
-(x - pivot) - rest, and the rest joins the shift that follows. A float32 mean that lies within two
-standard deviations of 0 costs no digits that way, so there the pivot is 0, and nothing is
-subtracted at all.
+(x - pivot) - rest, and the rest joins the shift that follows. Where every mean lies within two
+standard deviations of 0, not subtracting it costs a bit or two at most, so the pivot is 0.
 """
-
-from functools import lru_cache
 
 import numpy as np
 
-from bnlib.sums import CHAIN, column_sums
+from bnlib.sums import CHAIN, column_sums, weighted_sums
 
 BLOCK = 2**19  # bytes of a block: it stays in the cache of one core
 FIRST = 32  # rows whose mean is the first pivot in float64
-NEAR = {np.float32: 2, np.float64: 0.5}  # deviations from the pivot to the mean at most
+NEAR = 2  # standard deviations from 0 of a mean that need not be subtracted
+START = 1  # the same from the pivot of float64 that needs no second pass
 WIDTH = 2**14  # numbers of a long row: NumPy repeats a shorter vector at half the speed
 
 
@@ -37,24 +35,26 @@ def moments(rows, *, work=None):
     Returns
     -------
     pivot : ndarray of shape (d,), of the dtype of the work
-        Zeros where the work is float32 and every mean is near 0.
+        Zeros where every mean is near 0.
     rest, variance : ndarray of shape (d,), float64
         The mean is pivot + rest. Not finite where a square overflows the work.
     """
     work = np.dtype(work or rows.dtype)
     pivot = _first_mean(rows) if work == np.float64 else np.zeros(rows.shape[1], work)
     rest, variance = _moments_around(pivot, rows)
-    if not _is_near(rest, variance, work):
+    if not _is_near(rest, variance, START if work == np.float64 else NEAR):
         # A mean far from the pivot costs digits: start again from it.
         pivot = (pivot + rest).astype(work)
         rest, variance = _moments_around(pivot, rows)
+    if _is_near(pivot + rest, variance):
+        pivot, rest = np.zeros_like(pivot), pivot + rest
     return pivot, rest, variance
 
 
 def split(mean, work, *, variance=0):
     """Return a mean in its two parts: the pivot, of this dtype, and the rest.
 
-    The pivot is 0 where the whole mean is near 0 beside the deviation, if the variance is given.
+    The pivot is 0 where the variance is given, and every mean small beside its standard deviation.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def split(mean, work, *, variance=0):
     (array([1.e+06], dtype=float32), array([0.01]))
     """
     pivot = mean.astype(work)
-    if _is_near(mean, variance, pivot.dtype):
+    if _is_near(mean, variance):
         pivot = np.zeros_like(pivot)
     return pivot, mean - pivot
 
@@ -89,16 +89,16 @@ def standardize(rows, centre, scale, shift, *, seal=None):
     scale = scale.astype(pivot.dtype)
     y = np.empty_like(rows)
     blocks = _blocks(rows, pivot, (scale, shift - rest * scale), y)
-    for number, (near, scratch, (scale, shift), out) in enumerate(blocks, 1):
+    for number, (deviations, scratch, (scale, shift), out) in enumerate(blocks, 1):
         if seal is not None:
-            seal += _weighted_sums(near, number, len(seal))
-        np.multiply(near, scale, out=scratch)
+            seal += _block_seal(deviations, number, len(seal))
+        np.multiply(deviations, scale, out=scratch)
         np.add(scratch, shift, out=out)
     return y
 
 
 def gradient_sums(dy, rows, centre, *, seal=None):
-    """Column sums of `dy` and of `dy * (rows - mean)`.
+    """Column sums of `dy` and of `dy * (rows - mean)`, whose products must be floats.
 
     Parameters
     ----------
@@ -113,10 +113,12 @@ def gradient_sums(dy, rows, centre, *, seal=None):
     pivot, rest = centre
     sums, products = np.zeros((2, len(pivot)))
     blocks = _blocks(rows, pivot, (), dy)
-    for number, (near, scratch, _, gradient) in enumerate(blocks, 1):
+    for number, (deviations, scratch, _, gradient) in enumerate(blocks, 1):
         if seal is not None:
-            seal += _weighted_sums(near, number, len(seal))
-        np.multiply(near, gradient, out=scratch)
+            seal += _block_seal(deviations, number, len(seal))
+        np.multiply(deviations, gradient, out=scratch)
+        if gradient.dtype != scratch.dtype:  # one of them is float64
+            gradient = gradient.astype(np.float64, copy=False)
         sums += column_sums(gradient.reshape(-1, len(sums)))
         products += column_sums(scratch.reshape(-1, len(sums)))
     return sums, products - rest * sums
@@ -141,17 +143,17 @@ def gradient(dy, rows, centre, scale, share, slope):
     dx = np.empty_like(rows)
     vectors = slope, share - rest * slope, scale
     blocks = _blocks(rows, pivot, vectors, dy, dx)
-    for near, scratch, (slope, share, scale), gradient, out in blocks:
-        np.multiply(near, slope, out=scratch)
+    for deviations, scratch, (slope, share, scale), gradient, out in blocks:
+        np.multiply(deviations, slope, out=scratch)
         np.add(scratch, share, out=scratch)
         np.subtract(gradient, scratch, out=scratch)
         np.multiply(scratch, scale, out=out)
     return dx
 
 
-def _is_near(rest, variance, work):
-    """Tell whether what is not subtracted costs no digits; a NaN is not near."""
-    return (np.abs(rest) <= NEAR[work.type] * np.sqrt(variance)).all()
+def _is_near(mean, variance, limit=NEAR):
+    """Tell whether every mean is so many standard deviations from 0 at most; a NaN is not."""
+    return (np.abs(mean) <= limit * np.sqrt(variance)).all()
 
 
 def _first_mean(rows):
@@ -162,9 +164,9 @@ def _first_mean(rows):
 
 def _moments_around(pivot, rows):
     sums, squares = np.zeros((2, len(pivot)))
-    for near, scratch, _ in _blocks(rows, pivot, ()):
-        sums += column_sums(near.reshape(-1, len(pivot)))
-        np.multiply(near, near, out=scratch)
+    for deviations, scratch, _ in _blocks(rows, pivot, ()):
+        sums += column_sums(deviations.reshape(-1, len(pivot)))
+        np.multiply(deviations, deviations, out=scratch)
         squares += column_sums(scratch.reshape(-1, len(pivot)))
     rest = sums / len(rows)
     return rest, np.maximum(squares / len(rows) - rest * rest, 0)
@@ -175,7 +177,7 @@ def _blocks(rows, pivot, vectors, *others):
 
     Yields
     ------
-    near : ndarray
+    deviations : ndarray
         The block of the rows, less the pivot; in the scratch array, or the rows themselves where
         the pivot is 0.
     scratch : ndarray
@@ -205,17 +207,10 @@ def _steps(views, step, is_apart, pivot, *vectors):
     for start in range(0, len(views[0]), step):
         x, *others = (view[start : start + step] for view in views)
         part = scratch[: len(x)]
-        near = np.subtract(x, pivot, out=part) if is_apart else x
-        yield near, part, vectors, *others
+        deviations = np.subtract(x, pivot, out=part) if is_apart else x
+        yield deviations, part, vectors, *others
 
 
-def _weighted_sums(block, number, d):
-    """Sum each of d columns with weights that differ from row to row and from block to block."""
-    rows = block.reshape(-1, d)
-    # Its odd power, so that no row weighs what a row of another block does.
-    return number**0.7 * _ramp(len(rows), rows.dtype).dot(rows)
-
-
-@lru_cache(maxsize=64)
-def _ramp(n, dtype):
-    return np.linspace(1, 2, n, dtype=dtype)
+def _block_seal(block, number, d):
+    # An irrational power: no row weighs what a row of another block does.
+    return number**0.7 * weighted_sums(block.reshape(-1, d))

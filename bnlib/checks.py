@@ -169,7 +169,7 @@ def check_underflow(rows, variance, epsilon):
 
 
 def underflows(rows, variance):
-    """Tell a variance that is too small for its dtype from that of a constant feature."""
+    """Tell a variance too small for float64, or lost on the way, from that of a constant."""
     small = variance < TINY  # 0, or with digits lost
     if not np.count_nonzero(small):
         return False

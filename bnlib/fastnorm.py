@@ -3,8 +3,9 @@
 The same three functions, arguments, results and errors. What differs is how. A small batch is
 normalized in one piece and in float64 (`bnlib.whole`). The rows of a larger one go through the
 passes of `bnlib.blocks` (or of `bnlib.fused`, where numba is installed and it is asked for) in the
-precision of x, with the sums in float64, and the cache refers to x rather than copy it; where
-float32 has not the range, the passes compute in float64. Layers use this module.
+precision of x, with the sums in float64; where float32 has not the range, they compute in float64.
+Their cache refers to x, where it is contiguous and its features are last, rather than copy it.
+Layers use this module.
 """
 
 from types import ModuleType
@@ -29,8 +30,10 @@ SMALL = 2**15  # numbers of a batch that is normalized in one piece
 class BatchNormCache(NamedTuple):
     """What the backward pass needs of the forward pass, and the batch's own statistics."""
 
-    rows: np.ndarray  # (m, d) x as rows, features last; of a small batch, x - mean
-    centre: tuple  # pivot and rest: what is still to be subtracted from the rows
+    rows: np.ndarray  # (m, d) x as rows, features last; of a small batch, x_hat
+    centre: (
+        tuple | None
+    )  # pivot and rest, to be subtracted from the rows; None for x_hat
     gamma: np.ndarray  # (d,) float64
     inverse_std: np.ndarray  # (d,) 1 / sqrt(variance + epsilon)
     mean: np.ndarray  # (d,) of this batch
@@ -41,9 +44,11 @@ class BatchNormCache(NamedTuple):
 
     @property
     def x_hat(self):
-        """The normalized batch, in float64, features last."""
-        pivot, rest = self.centre
-        x_hat = (self.rows.astype(np.float64) - pivot - rest) * self.inverse_std
+        """The normalized batch, in float64, features last; of a large batch, of x as it is now."""
+        x_hat = self.rows
+        if self.centre is not None:
+            pivot, rest = self.centre
+            x_hat = (x_hat.astype(np.float64) - pivot - rest) * self.inverse_std
         shape, axis, _ = self.layout
         return x_hat.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis])
 
@@ -170,7 +175,8 @@ def _forward_whole(rows, gamma, beta, epsilon):
     y = whole.standardize(deviations, scale, shift)
     if rest is not None:
         deviations -= rest
-    return y, (deviations, (0, 0), gamma, inverse_std, mean, variance, None)
+    x_hat = np.multiply(deviations, inverse_std, out=deviations)
+    return y, (x_hat, None, gamma, inverse_std, mean, variance, None)
 
 
 def _forward_in_passes(rows, gamma, beta, epsilon, engine, work=None):
@@ -180,7 +186,7 @@ def _forward_in_passes(rows, gamma, beta, epsilon, engine, work=None):
         mean = pivot + rest
         inverse_std, scale = _scales(gamma, variance, epsilon, work)
     if work != np.float64 and (
-        not _fit_float32(variance, scale) or underflows(rows, variance)
+        not _fit_float32(variance, scale, beta) or underflows(rows, variance)
     ):
         return _forward_in_passes(
             rows, gamma, beta, epsilon, engine, np.dtype(np.float64)
@@ -194,15 +200,24 @@ def _forward_in_passes(rows, gamma, beta, epsilon, engine, work=None):
 
 def _backward_in_passes(dy, cache):
     rows, centre, gamma, inverse_std, *_, seal, _, engine = cache
-    m, seal_now = len(rows), np.zeros(len(seal))
-    dbeta, products = engine.gradient_sums(dy, rows, centre, seal=seal_now)
-    _refuse_changed(seal, seal_now)
-    dgamma = products * inverse_std
+    seal_now = np.zeros(len(seal))
+    with np.errstate(over="ignore", invalid="ignore"):
+        dbeta, products = engine.gradient_sums(dy, rows, centre, seal=seal_now)
+        _refuse_changed(seal, seal_now)
+        scale, share, slope = _shares(dbeta, products, gamma, inverse_std, len(rows))
+    if centre[0].dtype != np.float64 and not _fit_float32(dbeta, products, slope):
+        centre = centre[0].astype(np.float64), centre[1]
+        dbeta, products = engine.gradient_sums(dy, rows, centre)
+        scale, share, slope = _shares(dbeta, products, gamma, inverse_std, len(rows))
+    dx = engine.gradient(dy, rows, centre, scale, share, slope)
+    return dx, products * inverse_std, dbeta
+
+
+def _shares(dbeta, products, gamma, inverse_std, m):
     # dx = gamma * inverse_std * (dy - dbeta / m - x_hat * dgamma / m): the mean and the
     # variance depend on every row, so each row's gradient loses its share of both.
-    scale, slope = gamma * inverse_std, inverse_std * dgamma / m
-    dx = engine.gradient(dy, rows, centre, scale, dbeta / m, slope)
-    return dx, dgamma, dbeta
+    dgamma = products * inverse_std
+    return gamma * inverse_std, dbeta / m, inverse_std * dgamma / m
 
 
 def _scales(gamma, variance, epsilon, dtype):

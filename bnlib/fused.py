@@ -6,11 +6,11 @@ that is the whole cost. Nothing depends on this module and `import bnlib` leaves
 there for who asks: `fastnorm.batchnorm_forward(..., engine=fused)`. A first call compiles, for some
 seconds; the machine code is kept for the next process.
 
-The arithmetic is that of `bnlib.blocks`: eight rows are added in the precision of the work, all the
-eights in float64, and the mean is subtracted in two parts, a pivot that the precision can hold and
-the rest. The loop over the eight rows is the innermost one, of a fixed length, so the compiler
-unrolls it and adds neighbouring columns side by side, in registers. No sum changes its order: the
-same rows give the same bits, of which the seal makes use.
+Sums are taken as in `bnlib.blocks`: eight rows in the precision of the work, all the eights in
+float64. The mean is subtracted in two parts, a pivot that the precision can hold and the rest; here
+that is free, so it is always done. The loop over the eight rows is the innermost one, of a fixed
+length, so the compiler unrolls it and adds neighbouring columns side by side, in registers. No sum
+changes its order: the same rows give the same bits, and the seal relies on that.
 """
 
 import numpy as np
@@ -22,15 +22,20 @@ except ModuleNotFoundError:
         "bnlib.fused needs numba: install it with pip install 'bnlib[fused]', or use bnlib.blocks"
     ) from None
 
-CHUNK = 8  # rows that are added without float64
+from bnlib.sums import CHAIN
+
 FIRST = 32  # rows whose mean is the first pivot
+WEIGHTS = tuple((1 + np.arange(CHAIN)) ** 0.3)  # of the rows of a chain, in the seal
 # As in NumPy, 0 / 0 is no exception.
 compiled = numba.njit(cache=True, error_model="numpy")
 inlined = numba.njit(inline="always", error_model="numpy")
 
 
 def moments(rows, *, work=None):
-    """Mean, in two parts, and biased variance of each column: `bnlib.blocks.moments`."""
+    """Mean, in two parts, and biased variance of each column: `bnlib.blocks.moments`.
+
+    The pivot is near the mean, also where that is near 0.
+    """
     return _moments(rows, np.dtype(work or rows.dtype).type(0))
 
 
@@ -71,9 +76,9 @@ def _moments_around(pivot, rows):
     """Rest of the mean, variance, and whether every pivot is within a standard deviation."""
     m, d = rows.shape
     rest, variance = np.zeros(d), np.zeros(d)
-    for start in range(0, m, CHUNK):
-        if start + CHUNK <= m:
-            _add_moments(rows, pivot, start, CHUNK, rest, variance)
+    for start in range(0, m, CHAIN):
+        if start + CHAIN <= m:
+            _add_moments(rows, pivot, start, CHAIN, rest, variance)
         else:
             _add_moments(rows, pivot, start, m - start, rest, variance)
     is_near = True
@@ -103,17 +108,17 @@ def _standardize(rows, pivot, rest, scale, shift, seal, result):
     m, d = rows.shape
     shift, scale = _as(pivot, shift - rest * scale), _as(pivot, scale)
     weighted = np.zeros_like(pivot)
-    for start in range(0, m, CHUNK):
-        for i in range(start, min(start + CHUNK, m)):
-            place = pivot.dtype.type(1 + (i - start) / CHUNK)
+    for start in range(0, m, CHAIN):
+        for i in range(start, min(start + CHAIN, m)):
+            weight = pivot.dtype.type(WEIGHTS[i - start])
             for j in range(d):
                 deviation = rows[i, j] - pivot[j]
                 result[i, j] = deviation * scale[j] + shift[j]
                 if seal is not None:
-                    weighted[j] += place * deviation
+                    weighted[j] += weight * deviation
         if seal is not None:
             for j in range(d):
-                seal[j] += (1 + start / m) * weighted[j]
+                seal[j] += (1 + start) ** 0.7 * weighted[j]
                 weighted[j] = 0
 
 
@@ -121,9 +126,9 @@ def _standardize(rows, pivot, rest, scale, shift, seal, result):
 def _gradient_sums(dy, rows, pivot, rest, seal):
     m, d = rows.shape
     sums, products = np.zeros(d), np.zeros(d)
-    for start in range(0, m, CHUNK):
-        if start + CHUNK <= m:
-            _add_gradients(dy, rows, pivot, start, CHUNK, sums, products, seal)
+    for start in range(0, m, CHAIN):
+        if start + CHAIN <= m:
+            _add_gradients(dy, rows, pivot, start, CHAIN, sums, products, seal)
         else:
             _add_gradients(dy, rows, pivot, start, m - start, sums, products, seal)
     return sums, products - rest * sums
@@ -131,7 +136,7 @@ def _gradient_sums(dy, rows, pivot, rest, seal):
 
 @inlined
 def _add_gradients(dy, rows, pivot, start, count, sums, products, seal):
-    weight = 1 + start / len(rows)
+    weight = (1 + start) ** 0.7  # no row weighs what another one does
     for j in range(pivot.size):
         total = product = weighted = pivot.dtype.type(0)
         for i in range(count):
@@ -139,7 +144,7 @@ def _add_gradients(dy, rows, pivot, start, count, sums, products, seal):
             total += dy[start + i, j]
             product += dy[start + i, j] * deviation
             if seal is not None:
-                weighted += pivot.dtype.type(1 + i / CHUNK) * deviation
+                weighted += pivot.dtype.type(WEIGHTS[i]) * deviation
         sums[j] += total
         products[j] += product
         if seal is not None:

@@ -2,12 +2,11 @@
 
 On a few thousand numbers the time goes into NumPy's calls, not into the numbers: the fewer calls,
 the better, and float64 costs nothing. So the batch is copied into float64 once, as its deviations
-from the mean; nothing is rounded before the end, nothing overflows that float32 can hold, and what
-becomes of x afterwards does no harm.
+from the mean; no float32 is rounded before the end, none overflows, and what becomes of x
+afterwards does no harm.
 
-Only where x is float64 itself do sums round. There they are those of `bnlib.sums`, and the
-deviations have a mean of their own, the rest of that of x: a few last places, which the shift of y
-takes off.
+Where x is float64 itself, roundings count. Then sums are those of `bnlib.sums`, and the deviations
+keep a tiny mean, the rest: what rounding left of the mean of x. The shift of y takes it off.
 """
 
 import numpy as np
@@ -25,7 +24,7 @@ def centre(rows):
     Returns
     -------
     deviations : ndarray of shape (m, d), float64
-        From the mean, but for the rest.
+        x less the mean, but for the rest.
     rest : ndarray of shape (d,), float64, or None
         Mean of the deviations, where there is one.
     mean, variance : ndarray of shape (d,), float64
@@ -41,7 +40,7 @@ def centre(rows):
         variance = column_sums(deviations * deviations) / m - rest * rest
         return deviations, rest, mean + rest, variance
     deviations = rows.astype(np.float64)
-    add = ones(m, np.float64).dot  # nothing is lost: there are digits to spare
+    add = ones(m, np.float64).dot  # however many: there are digits to spare
     mean = add(deviations) / m
     deviations -= mean
     return deviations, None, mean, add(deviations * deviations) / m
@@ -54,12 +53,12 @@ def standardize(deviations, scale, shift):
     return result
 
 
-def gradients(dy, deviations, gamma, inverse_std):
+def gradients(dy, x_hat, gamma, inverse_std):
     """Gradients of the loss: the closed form.
 
     Parameters
     ----------
-    dy, deviations : ndarray of shape (m, d)
+    dy, x_hat : ndarray of shape (m, d)
     gamma, inverse_std : ndarray of shape (d,), float64
 
     Returns
@@ -69,9 +68,9 @@ def gradients(dy, deviations, gamma, inverse_std):
     """
     m, exact = len(dy), dy.astype(np.float64)
     add = column_sums if dy.dtype == np.float64 else ones(m, np.float64).dot
-    dbeta, dgamma = add(exact), add(exact * deviations) * inverse_std
+    dbeta, dgamma = add(exact), add(exact * x_hat)
     # dx = gamma * inverse_std * (dy - dbeta / m - x_hat * dgamma / m)
-    dx = deviations * (inverse_std * dgamma / -m)
+    dx = x_hat * (dgamma / -m)
     dx -= dbeta / m
     dx += exact
     dx *= gamma * inverse_std

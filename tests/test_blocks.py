@@ -104,7 +104,7 @@ def test_rows_that_are_alike_are_gone_through_once_and_others_twice(monkeypatch)
         "_moments_around",
         lambda pivot, rows: gone_through.append(pivot) or around(pivot, rows),
     )
-    near = np.random.default_rng(0).normal(0.5, 1, (500, 3))
+    near = np.random.default_rng(0).normal(0.5, 1, (500, 1000))
     near[:, 1] = 0
     far = near + 100
     jump = near + 100 * (np.arange(500) >= 250)[:, None]

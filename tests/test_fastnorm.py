@@ -91,6 +91,18 @@ def test_an_x_that_changes_between_the_passes_is_told(change, m):
         fastnorm.batchnorm_backward(dy, cache)
 
 
+@pytest.mark.parametrize("shape", [(40_000, 1), (65_536, 2), (33_000, 3)], ids=str)
+def test_two_neighbours_of_a_long_float32_batch_that_change_places_are_told(shape):
+    x, gamma, beta, dy, *_ = batch(shape, -1, np.float32)
+    _, cache = fastnorm.batchnorm_forward(x, gamma, beta)
+    for i in np.random.default_rng(1).integers(shape[0] - 1, size=20):
+        x[[i, i + 1]] = x[[i + 1, i]]
+        with pytest.raises(RuntimeError, match=r"^x must stay"):
+            fastnorm.batchnorm_backward(dy, cache)
+        x[[i, i + 1]] = x[[i + 1, i]]
+    fastnorm.batchnorm_backward(dy, cache)
+
+
 def test_a_small_x_that_changes_between_the_passes_does_no_harm():
     x, gamma, beta, dy, *_ = batch((6, 3), -1)
     _, cache = fastnorm.batchnorm_forward(x, gamma, beta)
@@ -166,6 +178,63 @@ def test_numbers_of_any_size_are_normalized_in_float32(size, lengths, engine):
         x, [2.0], [1.0], cache.mean, cache.variance, epsilon=0, engine=engine
     )
     np.testing.assert_allclose(y, 2 * x_hat + 1, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "dy_size", "dy_dtype", "epsilon"),
+    [
+        (1e10, 1e30, np.float32, 1e-3),
+        (1e14, 1e25, np.float32, 1e-3),
+        (1.0, 5e37, np.float32, 1e-3),
+        (1.0, 1e39, np.float64, 1e20),
+        (1e-10, 1e-36, np.float32, 0),
+        (1e-14, 1e-25, np.float32, 1e-3),
+    ],
+)
+def test_the_backward_pass_has_the_range_that_dy_needs(
+    size, dy_size, dy_dtype, epsilon, engine
+):
+    x, gamma, beta, dy, *_ = batch((4096, 3), -1)
+    x, dy = (size * x).astype(np.float32), (dy_size * dy / np.abs(dy).max())
+    results = []
+    for norm, rows, gradient, more in (
+        (fastnorm, x, dy.astype(dy_dtype), {"engine": engine}),
+        (batchnorm, x.astype(np.float64), dy.astype(dy_dtype).astype(float), {}),
+    ):
+        _, cache = norm.batchnorm_forward(rows, gamma, beta, epsilon=epsilon, **more)
+        results.append(norm.batchnorm_backward(gradient, cache))
+    for fast, plain in zip(*results, strict=True):
+        scale = np.abs(plain).max()
+        np.testing.assert_allclose(fast / scale, plain / scale, atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "dy_size"), [(1e120, 1e200), (1e-150, 1e-200)])
+def test_a_small_batch_of_float64_has_all_of_its_range(size, dy_size):
+    x, gamma, beta, dy, *_ = batch((40, 3), -1)
+    expected = fastnorm.batchnorm_backward(
+        dy, fastnorm.batchnorm_forward(x, gamma, beta, epsilon=0)[1]
+    )
+    _, cache = fastnorm.batchnorm_forward(size * x, gamma, beta, epsilon=0)
+    dx, dgamma, dbeta = fastnorm.batchnorm_backward(dy_size * dy, cache)
+    for result, factor, other in zip(
+        (dx, dgamma, dbeta), (dy_size / size, dy_size, dy_size), expected, strict=True
+    ):
+        np.testing.assert_allclose(result / factor, other, rtol=1e-9, atol=1e-13)
+
+
+def test_a_float32_dy_of_a_float64_batch_is_added_in_float64():
+    x, gamma, beta, dy, *_ = batch((50_000, 3), -1)
+    _, cache = fastnorm.batchnorm_forward(x, gamma, beta)
+    _, _, dbeta = fastnorm.batchnorm_backward(dy.astype(np.float32), cache)
+    exact = dy.astype(np.float32).astype(np.float64).sum(axis=0)
+    np.testing.assert_allclose(dbeta, exact, rtol=1e-13)
+
+
+def test_the_shift_may_be_beyond_float32_where_the_result_is_not(engine):
+    x = np.array([[1e10], [-1e10]] * 4, np.float32)
+    with np.errstate(over="ignore"):  # every other row does overflow
+        y, _ = fastnorm.batchnorm_forward(x, [1e39], [1e39], engine=engine)
+    np.testing.assert_array_equal(y[1::2], 0)
 
 
 @pytest.mark.parametrize("size", [1e37, 1e25, 1e16, 1e-16, 1e-21, 1e-25, 1e-35])

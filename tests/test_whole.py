@@ -57,8 +57,8 @@ def test_the_mean_of_float64_rows_is_right_to_its_last_place_and_the_rest_is_les
 
 
 def test_sums_of_float64_are_never_long():
-    dy, deviations, one = np.full((8000, 2), 0.1), np.ones((8000, 2)), np.ones(2)
-    _, dgamma, dbeta = whole.gradients(dy, deviations, one, one)
+    dy, x_hat, one = np.full((8000, 2), 0.1), np.ones((8000, 2)), np.ones(2)
+    _, dgamma, dbeta = whole.gradients(dy, x_hat, one, one)
     np.testing.assert_allclose([dgamma, dbeta], 800, rtol=1e-15)
 
 
@@ -79,8 +79,8 @@ def test_each_pass_is_its_formula_in_float64(m, dtype):
     np.testing.assert_array_equal(y, deviations * scale + shift)
 
     inverse_std = 1 / np.sqrt(variance + 0.5)
-    dx, dgamma, dbeta = whole.gradients(dy, deviations, scale, inverse_std)
     wide, x_hat = dy.astype(np.float64), deviations * inverse_std
+    dx, dgamma, dbeta = whole.gradients(dy, x_hat, scale, inverse_std)
     np.testing.assert_allclose(dbeta, wide.sum(axis=0), rtol=1e-12)
     np.testing.assert_allclose(dgamma, (wide * x_hat).sum(axis=0), atol=1e-12)
     expected = scale * inverse_std * (wide - dbeta / m - x_hat * dgamma / m)
