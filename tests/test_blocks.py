@@ -104,7 +104,7 @@ def test_rows_that_are_alike_are_gone_through_once_and_others_twice(monkeypatch)
         "_moments_around",
         lambda pivot, rows: gone_through.append(pivot) or around(pivot, rows),
     )
-    near = np.random.default_rng(0).normal(0.5, 1, (500, 1000))
+    near = np.random.default_rng(0).normal(1.5, 1, (500, 1000))
     near[:, 1] = 0
     far = near + 100
     jump = near + 100 * (np.arange(500) >= 250)[:, None]
@@ -164,6 +164,13 @@ def test_each_pass_is_its_formula(m, dtype, work, variance):
     terms = np.abs(wide * deviations).sum(axis=0)
     exactly = dtype if variance else work_dtype  # the rest is taken off by the sums
     assert_near(products, (wide * deviations).sum(axis=0), 2 * terms, exactly)
+
+
+def test_a_pivot_is_0_only_beside_a_variance_that_says_so():
+    pivot, rest = blocks.split(np.array([0.5]), np.float32)
+    assert (pivot, rest) == (0.5, 0)
+    pivot, rest = blocks.split(np.array([0.5]), np.float32, variance=np.array([1.0]))
+    assert (pivot, rest) == (0, 0.5)
 
 
 def test_the_mean_is_not_rounded_before_it_is_subtracted():

@@ -181,20 +181,22 @@ def test_numbers_of_any_size_are_normalized_in_float32(size, lengths, engine):
 
 
 @pytest.mark.parametrize(
-    ("size", "dy_size", "dy_dtype", "epsilon"),
+    ("size", "dy_size", "gamma_size", "dy_dtype", "epsilon"),
     [
-        (1e10, 1e30, np.float32, 1e-3),
-        (1e14, 1e25, np.float32, 1e-3),
-        (1.0, 5e37, np.float32, 1e-3),
-        (1.0, 1e39, np.float64, 1e20),
-        (1e-10, 1e-36, np.float32, 0),
-        (1e-14, 1e-25, np.float32, 1e-3),
+        (1e10, 1e30, 1, np.float32, 1e-3),
+        (1e14, 1e25, 1, np.float32, 1e-3),
+        (1.0, 5e37, 1, np.float32, 1e-3),  # the sum of eight dy is no float32
+        (1.0, 1e39, 1, np.float64, 1e20),  # dy is none
+        (1e-10, 1e-36, 1, np.float32, 0),
+        (1e-15, 1e-28, 1, np.float32, 0),  # a product of dy and x - mean has two digits
+        (5e-16, 1e27, 1e-12, np.float32, 0),  # the slope is no float32
     ],
 )
 def test_the_backward_pass_has_the_range_that_dy_needs(
-    size, dy_size, dy_dtype, epsilon, engine
+    size, dy_size, gamma_size, dy_dtype, epsilon, engine
 ):
     x, gamma, beta, dy, *_ = batch((4096, 3), -1)
+    gamma = gamma_size * gamma
     x, dy = (size * x).astype(np.float32), (dy_size * dy / np.abs(dy).max())
     results = []
     for norm, rows, gradient, more in (
@@ -206,6 +208,14 @@ def test_the_backward_pass_has_the_range_that_dy_needs(
     for fast, plain in zip(*results, strict=True):
         scale = np.abs(plain).max()
         np.testing.assert_allclose(fast / scale, plain / scale, atol=1e-6)
+
+
+def test_products_that_are_all_lost_to_float32_are_taken_in_float64(engine):
+    x = np.array([[1e-10], [-1e-10]] * 50, np.float32)  # its mean is exactly 0
+    dy = np.array([[2e-37], [-1e-37]] * 50, np.float32)
+    _, cache = fastnorm.batchnorm_forward(x, [1.0], [0.0], epsilon=1e-20, engine=engine)
+    _, dgamma, _ = fastnorm.batchnorm_backward(dy, cache)
+    np.testing.assert_allclose(dgamma, 50 * 3e-37 / np.sqrt(2), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("size", "dy_size"), [(1e120, 1e200), (1e-150, 1e-200)])
@@ -349,7 +359,8 @@ def test_a_negative_moving_variance_is_refused_and_zero_is_not():
     np.testing.assert_array_equal(y, [[7.0]])
 
 
-def test_the_passes_are_those_of_the_engine_that_is_asked_for():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_passes_are_those_of_the_engine_that_is_asked_for(dtype):
     class Engine:
         """The passes of `blocks`, and a note of each that ran."""
 
@@ -360,7 +371,7 @@ def test_the_passes_are_those_of_the_engine_that_is_asked_for():
             self.ran.append(name)
             return getattr(blocks, name)
 
-    x, gamma, beta, dy, *statistics = batch((6, 3), -1)
+    x, gamma, beta, dy, *statistics = batch((6, 3), -1, dtype)
     engine = Engine()
     _, cache = fastnorm.batchnorm_forward(x, gamma, beta, engine=engine)
     fastnorm.batchnorm_backward(dy, cache)
