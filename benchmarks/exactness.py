@@ -1,8 +1,8 @@
 """How exact batch normalization is: bnlib and the frameworks against exact arithmetic.
 
-`python -m benchmarks.exactness` prints two tables, one for the output and one for its gradient,
-counts the rows in which each contestant stays within the goal, and names those in which another
-one is more exact than bnlib.
+`python -m benchmarks.exactness` prints two tables, one for y and one for dx, counts the rows in
+which each contestant stays within the goal, and names those in which another one is more exact
+than bnlib.
 """
 
 import argparse

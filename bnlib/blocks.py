@@ -212,5 +212,5 @@ def _steps(views, step, is_apart, pivot, *vectors):
 
 
 def _block_seal(block, number, d):
-    # An irrational power: no row weighs what a row of another block does.
+    # No whole power: a row does not weigh what one of another block does.
     return number**0.7 * weighted_sums(block.reshape(-1, d))

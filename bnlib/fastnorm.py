@@ -205,7 +205,9 @@ def _backward_in_passes(dy, cache):
         dbeta, products = engine.gradient_sums(dy, rows, centre, seal=seal_now)
         _refuse_changed(seal, seal_now)
         scale, share, slope = _shares(dbeta, products, gamma, inverse_std, len(rows))
-    if centre[0].dtype != np.float64 and not _fit_float32(dbeta, products, slope):
+    if centre[0].dtype != np.float64 and (
+        not _fit_float32(dbeta, products, slope) or _is_lost(dy, products)
+    ):
         centre = centre[0].astype(np.float64), centre[1]
         dbeta, products = engine.gradient_sums(dy, rows, centre)
         scale, share, slope = _shares(dbeta, products, gamma, inverse_std, len(rows))
@@ -237,6 +239,12 @@ def _fit_float32(*vectors):
     """Tell whether float32 holds these numbers with all digits, and stays clear of its limits."""
     sizes = np.abs(np.concatenate(vectors))
     return sizes.max() < 1e30 and not sizes[sizes < 1e-30].any()
+
+
+def _is_lost(dy, products):
+    """Tell a sum of products that were too small for float32 from that of a dy of zeros."""
+    zero = products == 0
+    return np.count_nonzero(zero) > 0 and bool(dy[:, zero].any())
 
 
 def _refuse_changed(seal, seal_now):

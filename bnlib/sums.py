@@ -35,8 +35,7 @@ def column_sums(rows):
     whole = len(rows) // CHAIN * CHAIN
     if whole < 2 * CHAIN:
         return ones(len(rows), np.float64).dot(rows)
-    eights = ones(CHAIN, rows.dtype).dot(rows[:whole].reshape(CHAIN, -1))
-    eights = eights.reshape(-1, rows.shape[1])
+    eights = _fold(rows[:whole], ones(CHAIN, rows.dtype))
     if rows.dtype == np.float64:
         sums = column_sums(eights)
     else:
@@ -58,11 +57,15 @@ def weighted_sums(rows):
     ndarray of shape (d,), float64
     """
     whole = len(rows) // CHAIN * CHAIN
-    eights = _weights(CHAIN, rows.dtype).dot(rows[:whole].reshape(CHAIN, -1))
-    eights = eights.reshape(-1, rows.shape[1])
-    sums = _weights(len(eights), np.float64).dot(eights)
+    eights = _fold(rows[:whole], _weights(CHAIN, rows.dtype, seed=0))
+    sums = _weights(len(eights), np.float64, seed=1).dot(eights)
     left = rows[whole:]
-    return sums + _weights(len(left), np.float64).dot(left) if len(left) else sums
+    return sums + _weights(len(left), np.float64, seed=2).dot(left)
+
+
+def _fold(rows, weights):
+    """Fold rows, a multiple of eight, into eight long ones, and add those with their weights."""
+    return weights.dot(rows.reshape(CHAIN, -1)).reshape(-1, rows.shape[1])
 
 
 @lru_cache(maxsize=64)
@@ -74,5 +77,5 @@ def ones(n, dtype):
 
 
 @lru_cache(maxsize=64)
-def _weights(n, dtype):
-    return np.random.default_rng(0).uniform(1, 2, n).astype(dtype)
+def _weights(n, dtype, *, seed):
+    return np.random.default_rng(seed).uniform(1, 2, n).astype(dtype)

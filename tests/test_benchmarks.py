@@ -252,6 +252,32 @@ def test_the_least_that_numpy_can_do_is_batch_normalization(shape, dtype, monkey
         peers.check_agreement(calls, tolerance=1e-4)
 
 
+def test_the_least_of_a_training_step_is_its_matrix_products(monkeypatch):
+    class Matrix(np.ndarray):
+        """An array that notes its products."""
+
+        def __matmul__(self, other):
+            shapes.append((*self.shape, *other.shape))
+
+    shapes = []
+    real = np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Drawn(real(seed)))
+
+    class Drawn:
+        """Draws such arrays."""
+
+        def __init__(self, rng):
+            self.rng = rng
+
+        def normal(self, size):
+            return self.rng.normal(size=size).view(Matrix)
+
+    least.build_products([5, 4, 3], 2)()
+    assert sorted(shapes) == sorted(
+        [(2, 5, 5, 4), (2, 4, 4, 3), (5, 2, 2, 4), (4, 2, 2, 3), (2, 3, 3, 4)]
+    )
+
+
 def test_the_peak_counts_what_is_held_at_once_and_not_what_was():
     def one_after_the_other():
         for _ in range(3):

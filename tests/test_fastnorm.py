@@ -210,12 +210,13 @@ def test_the_backward_pass_has_the_range_that_dy_needs(
         np.testing.assert_allclose(fast / scale, plain / scale, atol=1e-6)
 
 
-def test_products_that_are_all_lost_to_float32_are_taken_in_float64(engine):
+@pytest.mark.parametrize("dy_size", [1e-37, 2e-37])  # whose sum is 0, and is not
+def test_products_that_are_all_lost_to_float32_are_taken_in_float64(dy_size, engine):
     x = np.array([[1e-10], [-1e-10]] * 50, np.float32)  # its mean is exactly 0
-    dy = np.array([[2e-37], [-1e-37]] * 50, np.float32)
+    dy = np.array([[dy_size], [-1e-37]] * 50, np.float32)
     _, cache = fastnorm.batchnorm_forward(x, [1.0], [0.0], epsilon=1e-20, engine=engine)
     _, dgamma, _ = fastnorm.batchnorm_backward(dy, cache)
-    np.testing.assert_allclose(dgamma, 50 * 3e-37 / np.sqrt(2), rtol=1e-6)
+    np.testing.assert_allclose(dgamma, 50 * (dy_size + 1e-37) / np.sqrt(2), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("size", "dy_size"), [(1e120, 1e200), (1e-150, 1e-200)])

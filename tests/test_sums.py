@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bnlib.sums import column_sums
+from bnlib.sums import column_sums, weighted_sums
 
 LENGTHS = [1, 7, 8, 15, 16, 17, 23, 64, 100, 129, 5000]
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -30,3 +30,11 @@ def test_a_float64_is_never_added_to_a_long_sum():
     one_after_the_other = rows.cumsum(axis=0)[-1]
     assert (np.abs(column_sums(rows) - 1e4) < 1e-11).all()
     assert (np.abs(one_after_the_other - 1e4) > 1e-9).all()
+
+
+@pytest.mark.parametrize("m", LENGTHS)
+@every_dtype
+def test_in_a_weighted_sum_no_two_rows_weigh_the_same(m, dtype):
+    weights = np.sort(weighted_sums(np.eye(min(m, 500), dtype=dtype)))
+    assert weights[0] >= 1
+    assert (np.diff(weights) > 1e-9).all()
