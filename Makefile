@@ -18,7 +18,8 @@ book: $(READY)  ## execute every chapter and build the site into _build/html
 	@echo "Open _build/html/index.html, or run 'make serve'."
 
 test: book  ## build the book, then test the library, the chapters and the site
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/test_lighthouse.py
+	$(BIN)/python -m pytest --numprocesses=0 tests/test_lighthouse.py  # alone: it times the pages
 
 bench: $(READY)  ## time the library beside Keras, PyTorch and the roofline; add them by pip install -e '.[bench]' torch
 	$(BIN)/python -m benchmarks
