@@ -1,8 +1,8 @@
 """Floor 0. Sums of columns: quick, because they are products; accurate, because they are short.
 
 A product with a vector of ones is the fastest column sum that NumPy has. It adds one row after the
-other, though, and in the precision of the rows: after 65,536 of them a float32 has lost half of its
-digits. Added eight at a time, none has lost more than a few last places.
+other, though, and in the precision of the rows: after 100,000 of them the sum of a float32 is off
+in its fourth digit, as the example shows. Added eight at a time, it is right to a few last places.
 """
 
 from functools import lru_cache
