@@ -6,8 +6,6 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("numba")
-
 from bnlib import blocks, fused
 from bnlib.checks import NonFiniteError
 from bnlib.fastnorm import (
