@@ -16,13 +16,10 @@ class NotOfferedError(Exception):
 
 
 def load(*, peers=True):
-    """Return the contestants by name, bnlib first, and the names of peers not installed."""
+    """Return the contestants by name, bnlib first, and the names of those not installed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from bnlib import blocks
-
-    found = {"bnlib": bnlib(), "in blocks": bnlib(engine=blocks)}
-    missing = []
-    for name, (module, make) in PEERS.items() if peers else ():
+    found, missing = {}, []
+    for name, (module, make) in (OURS | PEERS if peers else OURS).items():
         try:
             importlib.import_module(module)
         except ImportError:
@@ -33,7 +30,7 @@ def load(*, peers=True):
 
 
 def bnlib(**options):
-    """Return the library of this course: as it is, or in blocks even where a batch is small."""
+    """Return the library of this course: as it is, or with one engine whatever the size."""
     from bnlib.fastnorm import (
         batchnorm_backward,
         batchnorm_forward,
@@ -50,6 +47,20 @@ def bnlib(**options):
         return y, batchnorm_backward(dy, cache)[0]
 
     return run
+
+
+def in_blocks():
+    """`bnlib.blocks`, even where a batch is small."""
+    from bnlib import blocks
+
+    return bnlib(engine=blocks)
+
+
+def fused():
+    """`bnlib.fused`, which compiles the same passes."""
+    from bnlib import fused
+
+    return bnlib(engine=fused)
 
 
 def keras():
@@ -204,6 +215,11 @@ def flax():
 
 TINY = float(np.finfo(np.float64).tiny)  # for PyTorch, which refuses an epsilon of 0
 VECTORS = ("gamma", "beta", "mean", "variance")
+OURS = {
+    "bnlib": ("bnlib", bnlib),
+    "in blocks": ("bnlib.blocks", in_blocks),
+    "fused": ("bnlib.fused", fused),
+}
 PEERS = {
     "Keras": ("keras", keras),
     "TF fused": ("tensorflow", tensorflow),

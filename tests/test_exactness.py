@@ -15,7 +15,7 @@ from benchmarks.exactness import (
     score,
 )
 from benchmarks.exactness_cases import CASES, HALF, SINGLE
-from benchmarks.exactness_peers import load
+from benchmarks.exactness_peers import OURS, load
 from benchmarks.oracle import (
     column_relative,
     column_ulps,
@@ -47,9 +47,9 @@ def named(name):
     return next(case for case in CASES if case.name == name)
 
 
-@pytest.fixture(params=["bnlib", "in blocks"])
+@pytest.fixture(params=OURS)
 def bnlib(request):
-    """Return what scores a case, for small batches as they are and in blocks."""
+    """Return what scores a case: the library as it is, in blocks whatever the size, compiled."""
     contestant = {request.param: load(peers=False)[0][request.param]}
 
     def of(case):
@@ -215,6 +215,8 @@ def test_a_row_is_lost_where_another_is_right_and_closer_by_more_than_a_rounding
     assert is_lost(made_row(bnlib=2.0, peer=1.0), "y")
     assert not is_lost(made_row(bnlib=1.5, peer=1.0), "y")
     assert not is_lost(made_row(bnlib=1.0, peer=2.0), "y")
+    assert not is_lost(made_row(bnlib=2.0, fused=1.0), "y")  # ours too
+    assert is_lost(made_row(bnlib=2.0, fused=1.0, peer=1.4), "y")
     assert is_lost(made_row(bnlib=REFUSED, peer=1.0), "y")
     assert not is_lost(made_row(bnlib=REFUSED, peer=1e8), "y")  # no digit is right
 

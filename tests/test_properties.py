@@ -12,7 +12,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from bnlib import batchnorm, blocks, fastnorm
+from bnlib import batchnorm, blocks, fastnorm, fused
 from bnlib.checks import NonFiniteError
 from bnlib.layers import BatchNormalization
 from bnlib.standardization import limits, merge_moments, moments, standardize
@@ -184,16 +184,24 @@ def largest(rows):
 
 @pytest.fixture(
     scope="module",
-    params=["batchnorm", "fastnorm", "fastnorm in a block", "fastnorm in many blocks"],
+    params=[
+        "batchnorm",
+        "fastnorm",
+        "fastnorm in a block",
+        "fastnorm in many blocks",
+        "fastnorm fused",
+    ],
 )
 def norm(request):
-    """Return the module to test; in blocks so small, most arrays have several."""
+    """Return the module to test, with each engine; in blocks so small, most arrays have several."""
     with pytest.MonkeyPatch.context() as patch:
         if "block" in request.param:
             patch.setattr(fastnorm, "SMALL", 0)
         if "many" in request.param:
             patch.setattr(blocks, "BLOCK", 64)
             patch.setattr(blocks, "WIDTH", 1)
+        if "fused" in request.param:
+            patch.setattr(fastnorm, "_engine", lambda rows: fused)
         yield batchnorm if request.param == "batchnorm" else fastnorm
 
 
