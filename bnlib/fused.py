@@ -6,15 +6,12 @@ that is the whole cost. Nothing depends on this module and `import bnlib` leaves
 there for who asks: `fastnorm.batchnorm_forward(..., engine=fused)`. A first call compiles, for some
 seconds; the machine code is kept for the next process.
 
-Sums are taken as in `bnlib.blocks`: eight rows in the precision of the work, all the eights in
-float64, where what a rounding leaves out is carried to the next. The mean is subtracted in two
-parts, a pivot that the precision can hold and the rest; here that is free, so it is always done.
-The loop over the eight rows is the innermost one, of a fixed length, so the compiler unrolls it and
-adds neighbouring columns side by side, in registers. No sum changes its order: the same rows give
-the same bits, and the seal relies on that.
-
-What a loop reads again in each row, and what it writes, starts where a line of the cache does: the
-widest registers are a line long, and one that lies across two lines takes two accesses to fill.
+Sums are taken as in `bnlib.blocks`: eight rows in the precision of the work, the eights in float64,
+those of a stretch of rows first and then the stretches, so that no sum is long. The mean is
+subtracted in two parts, a pivot that the precision can hold and the rest; here that is free, so it
+is always done. The innermost loop goes over a few rows, a fixed number, so the compiler unrolls it
+and adds neighbouring columns side by side, in registers. No sum changes its order: the same rows
+give the same bits, and the seal relies on that.
 """
 
 import numpy as np
@@ -28,7 +25,8 @@ except ModuleNotFoundError:
 
 from bnlib.sums import CHAIN
 
-LINE = 64  # bytes of a line of the cache
+GROUP = 4  # rows that the sums of two arrays read at once: more crowd each other out of the cache
+STRETCH = 512  # rows whose sums are complete before they join the others
 FIRST = 32  # rows whose mean is the first pivot
 WEIGHTS = tuple((1 + np.arange(CHAIN)) ** 0.3)  # of the rows of a chain, in the seal
 # As in NumPy, 0 / 0 is no exception.
@@ -46,7 +44,9 @@ def moments(rows, *, work=None):
 
 def standardize(rows, centre, scale, shift, *, seal=None):
     """Return `(rows - mean) * scale + shift`: `bnlib.blocks.standardize`."""
-    return _standardize(rows, *centre, scale, shift, seal, _room(rows))
+    y = np.empty_like(rows)
+    _standardize(rows, *centre, scale, shift, seal, y)
+    return y
 
 
 def gradient_sums(dy, rows, centre, *, seal=None):
@@ -56,12 +56,9 @@ def gradient_sums(dy, rows, centre, *, seal=None):
 
 def gradient(dy, rows, centre, scale, share, slope):
     """Return `scale * (dy - share - slope * (rows - mean))`: `bnlib.blocks.gradient`."""
-    return _gradient(dy, rows, *centre, scale, share, slope, _room(rows))
-
-
-def _room(rows):
-    # NumPy asks for large pages, where a compiled function does not.
-    return np.empty(rows.size + LINE // rows.itemsize, rows.dtype)
+    dx = np.empty_like(rows)
+    _gradient(dy, rows, *centre, scale, share, slope, dx)
+    return dx
 
 
 @compiled
@@ -69,7 +66,7 @@ def _moments(rows, zero):
     first = _as(np.full(rows.shape[1], zero), rows[0])
     # The mean of the first rows is near; that of a constant column is its constant.
     rest, _, _ = _moments_around(first, rows[:FIRST])
-    pivot = _as(first, first + rest)
+    pivot = first + _as(first, rest)
     rest, variance, is_near = _moments_around(pivot, rows)
     if not is_near:  # the first rows lie far from the rest
         pivot = _as(pivot, pivot + rest)
@@ -81,39 +78,50 @@ def _moments(rows, zero):
 def _moments_around(pivot, rows):
     """Rest of the mean, variance, and whether every pivot is within a standard deviation."""
     m, d = rows.shape
-    sums, squares = np.zeros((2, d)), np.zeros((2, d))
-    for start in range(0, m, CHAIN):
-        if start + CHAIN <= m:
-            _add_moments(rows, pivot, start, CHAIN, sums, squares)
-        else:
-            _add_moments(rows, pivot, start, m - start, sums, squares)
-    rest, variance, is_near = sums[0] / m, squares[0] / m, True
+    rest, variance = np.zeros(d), np.zeros(d)
+    for first in range(0, m, STRETCH):
+        _add_moments(rows[first : first + STRETCH], pivot, rest, variance)
+    is_near = True
     for j in range(d):
+        rest[j] /= m
         square = rest[j] * rest[j]
-        variance[j] = np.maximum(variance[j] - square, 0)
+        variance[j] = np.maximum(variance[j] / m - square, 0)
         # A NaN counts as near: a second pass would only find it again.
         is_near &= not square > variance[j]
     return rest, variance, is_near
 
 
+@compiled
+def _add_moments(rows, pivot, sums, squares):
+    """Add those of a stretch of rows."""
+    m, d = rows.shape
+    total, square = np.zeros(d), np.zeros(d)
+    for start in range(0, m, CHAIN):
+        if start + CHAIN <= m:
+            _add_chain(rows, pivot, start, CHAIN, total, square)
+        else:
+            _add_chain(rows, pivot, start, m - start, total, square)
+    sums += total
+    squares += square
+
+
 @inlined
-def _add_moments(rows, pivot, start, count, sums, squares):
+def _add_chain(rows, pivot, start, count, sums, squares):
     for j in range(pivot.size):
         total = square = pivot.dtype.type(0)
         for i in range(count):
             deviation = rows[start + i, j] - pivot[j]
             total += deviation
             square += deviation * deviation
-        _add(total, sums, j)
-        _add(square, squares, j)
+        sums[j] += total
+        squares[j] += square
 
 
 @compiled
-def _standardize(rows, pivot, rest, scale, shift, seal, room):
+def _standardize(rows, pivot, rest, scale, shift, seal, result):
     m, d = rows.shape
-    result = _on_line(room, rows.size).reshape(m, d)
     shift, scale = _as(pivot, shift - rest * scale), _as(pivot, scale)
-    pivot, weighted = _as(pivot, pivot), _as(pivot, np.zeros(d))
+    weighted = np.zeros_like(pivot)
     for start in range(0, m, CHAIN):
         for i in range(start, min(start + CHAIN, m)):
             weight = pivot.dtype.type(WEIGHTS[i - start])
@@ -126,73 +134,82 @@ def _standardize(rows, pivot, rest, scale, shift, seal, room):
             for j in range(d):
                 seal[j] += (1 + start) ** 0.7 * weighted[j]
                 weighted[j] = 0
-    return result
 
 
 @compiled
 def _gradient_sums(dy, rows, pivot, rest, seal):
     m, d = rows.shape
-    sums, products = np.zeros((2, d)), np.zeros((2, d))
-    pivot = _as(pivot, pivot)
-    for start in range(0, m, CHAIN):
-        if start + CHAIN <= m:
-            _add_gradients(dy, rows, pivot, start, CHAIN, sums, products, seal)
-        else:
-            _add_gradients(dy, rows, pivot, start, m - start, sums, products, seal)
-    return sums[0], products[0] - rest * sums[0]
-
-
-@inlined
-def _add_gradients(dy, rows, pivot, start, count, sums, products, seal):
-    weight = (1 + start) ** 0.7  # no row weighs what another one does
-    for j in range(pivot.size):
-        total = product = weighted = pivot.dtype.type(0)
-        for i in range(count):
-            deviation = rows[start + i, j] - pivot[j]
-            total += dy[start + i, j]
-            product += dy[start + i, j] * deviation
-            if seal is not None:
-                weighted += pivot.dtype.type(WEIGHTS[i]) * deviation
-        _add(total, sums, j)
-        _add(product, products, j)
-        if seal is not None:
-            seal[j] += weight * weighted
-
-
-@inlined
-def _add(number, sums, j):
-    """Add to a sum, and carry what its rounding leaves out to the next time (Kahan, 1965)."""
-    number = number - sums[1, j]
-    total = sums[0, j] + number
-    sums[1, j] = (total - sums[0, j]) - number
-    sums[0, j] = total
+    sums, products = np.zeros(d), np.zeros(d)
+    for first in range(0, m, STRETCH):
+        stretch = slice(first, first + STRETCH)
+        _add_gradients(dy[stretch], rows[stretch], pivot, first, sums, products, seal)
+    return sums, products - rest * sums
 
 
 @compiled
-def _gradient(dy, rows, pivot, rest, scale, share, slope, room):
+def _add_gradients(dy, rows, pivot, first, sums, products, seal):
+    """Add those of a stretch of rows, whose first one has this number."""
     m, d = rows.shape
-    result = _on_line(room, rows.size).reshape(m, d)
+    total, product = np.zeros(d), np.zeros(d)
+    chain = np.zeros_like(pivot), np.zeros_like(pivot), np.zeros_like(pivot)
+    whole = m // CHAIN * CHAIN
+    for start in range(0, whole, CHAIN):
+        for place in range(0, CHAIN, GROUP):
+            _add_group(dy, rows, pivot, start, place, GROUP, chain, seal)
+        _end_chain(chain, first + start, total, product, seal)
+    if whole < m:
+        _add_group(dy, rows, pivot, whole, 0, m - whole, chain, seal)
+        _end_chain(chain, first + whole, total, product, seal)
+    sums += total
+    products += product
+
+
+@inlined
+def _add_group(dy, rows, pivot, start, place, count, chain, seal):
+    """Add to a chain the rows from this place in it on."""
+    totals, products, weighted = chain
+    for j in range(pivot.size):
+        total, product, sealed = totals[j], products[j], weighted[j]
+        for i in range(count):
+            deviation = rows[start + place + i, j] - pivot[j]
+            total += dy[start + place + i, j]
+            product += dy[start + place + i, j] * deviation
+            if seal is not None:
+                sealed += pivot.dtype.type(WEIGHTS[place + i]) * deviation
+        totals[j], products[j] = total, product
+        if seal is not None:
+            weighted[j] = sealed
+
+
+@inlined
+def _end_chain(chain, start, sums, products, seal):
+    """Add what a chain has come to, and set it to 0 again."""
+    total, product, weighted = chain
+    weight = (1 + start) ** 0.7  # no row weighs what another one does
+    for j in range(sums.size):
+        sums[j] += total[j]
+        products[j] += product[j]
+        total[j] = product[j] = 0
+        if seal is not None:
+            seal[j] += weight * weighted[j]
+            weighted[j] = 0
+
+
+@compiled
+def _gradient(dy, rows, pivot, rest, scale, share, slope, result):
+    m, d = rows.shape
     share = _as(pivot, share - rest * slope)
-    scale, slope, pivot = _as(pivot, scale), _as(pivot, slope), _as(pivot, pivot)
+    scale, slope = _as(pivot, scale), _as(pivot, slope)
     for i in range(m):
         for j in range(d):
             deviation = rows[i, j] - pivot[j]
             result[i, j] = scale[j] * (dy[i, j] - (deviation * slope[j] + share[j]))
-    return result
 
 
 @compiled
 def _as(model, vector):
-    """Copy a vector into the dtype of another one, and to the start of a line."""
-    n = vector.size
-    result = _on_line(np.empty(n + LINE // model.itemsize, model.dtype), n)
-    for j in range(n):
+    """Copy a vector into the dtype of another one."""
+    result = np.empty_like(model)
+    for j in range(vector.size):
         result[j] = vector[j]
     return result
-
-
-@compiled
-def _on_line(room, n):
-    """Return `n` numbers of a longer vector, from the first one on that starts a line."""
-    start = -(room.ctypes.data // room.itemsize) % (LINE // room.itemsize)
-    return room[start : start + n]
