@@ -16,7 +16,7 @@ from benchmarks import exactness, figures, report
 from benchmarks.coldstart import run_coldstart
 from benchmarks.machine import describe
 from benchmarks.memory import run_memory
-from benchmarks.passes import missing, run_inference, run_passes, run_sizes
+from benchmarks.passes import missing, run_inference, run_kept, run_passes, run_sizes
 from benchmarks.timing import one_blas_thread
 from benchmarks.training import run_epoch, run_training
 
@@ -31,6 +31,7 @@ TABLES = {
     "training": run_training,
     "epoch": run_epoch,
     "coldstart": run_coldstart,
+    "kept": run_kept,  # the last one: all that follows would keep its memory too
 }
 
 

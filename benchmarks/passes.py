@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from benchmarks import goals, peers
+from benchmarks import goals, pages, peers
 from benchmarks.roofline import build_roofline, build_roofline_anew
 from benchmarks.timing import Contestant, compare, installed, summary
 
@@ -40,6 +40,15 @@ def run_sizes(*, quick=False):
     """Yield a row for each number of rows of 64 features: the data of the figures."""
     for shape in SIZES[:5:2] if quick else SIZES:
         yield time_passes(shape, "float32", [], 0.3 if quick else 2, quick)
+
+
+def run_kept(*, quick=False):
+    """Yield the rows of the large shapes again, from here on with freed memory that stays."""
+    large = [case for case in CASES if goals.past_cache(case[0])]
+    if pages.keep():
+        for shape, dtype in large[:1] if quick else large:
+            seconds = 0.3 if quick else _seconds(shape)
+            yield time_passes(shape, dtype, goals.PASSES, seconds, quick)
 
 
 def run_inference(*, quick=False):

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import json
 import math
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -288,6 +289,27 @@ def test_the_peak_counts_what_is_held_at_once_and_not_what_was():
 
     assert peak(one_after_the_other) == pytest.approx(1e6, rel=0.01)
     assert peak(both) == pytest.approx(2e6, rel=0.01)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_a_large_array_costs_no_new_pages_where_freed_memory_is_kept():
+    code = """if True:
+        import numpy as np, resource
+        from benchmarks import pages
+
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            np.ones(2**23)
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+        faults()
+        print(faults(), pages.keep(), faults(), faults())
+    """
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    anew, is_kept, _, again = run.stdout.split()
+    assert is_kept == "True"
+    assert int(again) < int(anew) / 4
 
 
 def made_row(shape, dtype="float32"):
