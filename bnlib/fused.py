@@ -1,17 +1,18 @@
 """The passes of `bnlib.blocks` once more, each one fused into a loop by numba.
 
 NumPy runs one operation after the other, and each goes over its block again. Compiled, a pass does
-all of them while the number is at hand: memory is read once, written once, and on a large batch
-that is the whole cost. Nothing depends on this module and `import bnlib` leaves it alone; it is
-there for who asks: `fastnorm.batchnorm_forward(..., engine=fused)`. A first call compiles, for some
-seconds; the machine code is kept for the next process.
+all of them while the number is at hand: it reads its arrays once and writes its result once, and on
+a large batch that is most of what it costs. Nothing depends on this module and `import bnlib`
+leaves it alone; it is there for who asks: `fastnorm.batchnorm_forward(..., engine=fused)`. A first
+call compiles, for some seconds; the machine code is kept for the next process.
 
 Sums are taken as in `bnlib.blocks`: eight rows in the precision of the work, the eights in float64,
 those of a stretch of rows first and then the stretches, so that no sum is long. The mean is
 subtracted in two parts, a pivot that the precision can hold and the rest; here that is free, so it
-is always done. The innermost loop goes over a few rows, a fixed number, so the compiler unrolls it
-and adds neighbouring columns side by side, in registers. No sum changes its order: the same rows
-give the same bits, and the seal relies on that.
+is always done. The innermost loop of a sum goes over a few rows. Where their number is a constant,
+the compiler unrolls it and adds neighbouring columns side by side, in registers; so the rows that
+are left at the end are added by themselves. No sum changes its order: the same rows give the
+same bits, and the seal relies on that.
 """
 
 import numpy as np
@@ -25,11 +26,13 @@ except ModuleNotFoundError:
 
 from bnlib.sums import CHAIN
 
-GROUP = 4  # rows that the sums of two arrays read at once: more crowd each other out of the cache
+# Rows of two arrays that are read at once: rows that lie a power of two apart share few places in
+# the cache, and more of them would push each other out.
+GROUP = 4
 STRETCH = 512  # rows whose sums are complete before they join the others
 FIRST = 32  # rows whose mean is the first pivot
 WEIGHTS = tuple((1 + np.arange(CHAIN)) ** 0.3)  # of the rows of a chain, in the seal
-# As in NumPy, 0 / 0 is no exception.
+# As in NumPy, 0 / 0 is no exception. Kept code is that of this file: where CHAIN changes, save it.
 compiled = numba.njit(cache=True, error_model="numpy")
 inlined = numba.njit(inline="always", error_model="numpy")
 
@@ -78,43 +81,41 @@ def _moments(rows, zero):
 def _moments_around(pivot, rows):
     """Rest of the mean, variance, and whether every pivot is within a standard deviation."""
     m, d = rows.shape
-    rest, variance = np.zeros(d), np.zeros(d)
+    sums = np.zeros((2, d))
     for first in range(0, m, STRETCH):
-        _add_moments(rows[first : first + STRETCH], pivot, rest, variance)
-    is_near = True
+        _add_moments(rows[first : first + STRETCH], pivot, sums)
+    rest, variance, is_near = sums[0] / m, sums[1] / m, True
     for j in range(d):
-        rest[j] /= m
         square = rest[j] * rest[j]
-        variance[j] = np.maximum(variance[j] / m - square, 0)
+        variance[j] = np.maximum(variance[j] - square, 0)
         # A NaN counts as near: a second pass would only find it again.
         is_near &= not square > variance[j]
     return rest, variance, is_near
 
 
 @compiled
-def _add_moments(rows, pivot, sums, squares):
-    """Add those of a stretch of rows."""
-    m, d = rows.shape
-    total, square = np.zeros(d), np.zeros(d)
+def _add_moments(rows, pivot, sums):
+    """Add the deviations of a stretch of rows, and their squares."""
+    stretch = np.zeros_like(sums)
+    m = len(rows)
     for start in range(0, m, CHAIN):
         if start + CHAIN <= m:
-            _add_chain(rows, pivot, start, CHAIN, total, square)
+            _add_chain(rows, pivot, start, CHAIN, stretch)
         else:
-            _add_chain(rows, pivot, start, m - start, total, square)
-    sums += total
-    squares += square
+            _add_chain(rows, pivot, start, m - start, stretch)
+    sums += stretch
 
 
 @inlined
-def _add_chain(rows, pivot, start, count, sums, squares):
+def _add_chain(rows, pivot, start, count, sums):
     for j in range(pivot.size):
         total = square = pivot.dtype.type(0)
         for i in range(count):
             deviation = rows[start + i, j] - pivot[j]
             total += deviation
             square += deviation * deviation
-        sums[j] += total
-        squares[j] += square
+        sums[0, j] += total
+        sums[1, j] += square
 
 
 @compiled
@@ -131,68 +132,71 @@ def _standardize(rows, pivot, rest, scale, shift, seal, result):
                 if seal is not None:
                     weighted[j] += weight * deviation
         if seal is not None:
-            for j in range(d):
-                seal[j] += (1 + start) ** 0.7 * weighted[j]
-                weighted[j] = 0
+            _add_weighted(weighted, start, seal)
 
 
 @compiled
 def _gradient_sums(dy, rows, pivot, rest, seal):
     m, d = rows.shape
-    sums, products = np.zeros(d), np.zeros(d)
+    sums = np.zeros((2, d))
     for first in range(0, m, STRETCH):
         stretch = slice(first, first + STRETCH)
-        _add_gradients(dy[stretch], rows[stretch], pivot, first, sums, products, seal)
-    return sums, products - rest * sums
+        _add_gradients(dy[stretch], rows[stretch], pivot, sums, seal, first)
+    return sums[0], sums[1] - rest * sums[0]
 
 
 @compiled
-def _add_gradients(dy, rows, pivot, first, sums, products, seal):
-    """Add those of a stretch of rows, whose first one has this number."""
-    m, d = rows.shape
-    total, product = np.zeros(d), np.zeros(d)
-    chain = np.zeros_like(pivot), np.zeros_like(pivot), np.zeros_like(pivot)
-    whole = m // CHAIN * CHAIN
+def _add_gradients(dy, rows, pivot, sums, seal, offset):
+    """Add dy of a stretch of rows, and dy times the deviations; `offset` rows came before."""
+    stretch = np.zeros_like(sums)
+    wide = np.zeros_like(dy[0] * pivot)
+    chain = wide, wide.copy(), np.zeros_like(pivot)
+    whole = len(rows) // CHAIN * CHAIN
     for start in range(0, whole, CHAIN):
         for place in range(0, CHAIN, GROUP):
             _add_group(dy, rows, pivot, start, place, GROUP, chain, seal)
-        _end_chain(chain, first + start, total, product, seal)
-    if whole < m:
-        _add_group(dy, rows, pivot, whole, 0, m - whole, chain, seal)
-        _end_chain(chain, first + whole, total, product, seal)
-    sums += total
-    products += product
+        _end_chain(chain, offset + start, stretch, seal)
+    if whole < len(rows):
+        _add_group(dy, rows, pivot, whole, 0, len(rows) - whole, chain, seal)
+        _end_chain(chain, offset + whole, stretch, seal)
+    sums += stretch
 
 
 @inlined
 def _add_group(dy, rows, pivot, start, place, count, chain, seal):
-    """Add to a chain the rows from this place in it on."""
-    totals, products, weighted = chain
+    chain_sums, chain_products, weighted = chain
     for j in range(pivot.size):
-        total, product, sealed = totals[j], products[j], weighted[j]
+        total, product, sealed = chain_sums[j], chain_products[j], weighted[j]
         for i in range(count):
-            deviation = rows[start + place + i, j] - pivot[j]
-            total += dy[start + place + i, j]
-            product += dy[start + place + i, j] * deviation
+            row = start + place + i
+            deviation = rows[row, j] - pivot[j]
+            total += dy[row, j]
+            product += dy[row, j] * deviation
             if seal is not None:
                 sealed += pivot.dtype.type(WEIGHTS[place + i]) * deviation
-        totals[j], products[j] = total, product
+        chain_sums[j], chain_products[j] = total, product
         if seal is not None:
             weighted[j] = sealed
 
 
 @inlined
-def _end_chain(chain, start, sums, products, seal):
-    """Add what a chain has come to, and set it to 0 again."""
-    total, product, weighted = chain
-    weight = (1 + start) ** 0.7  # no row weighs what another one does
-    for j in range(sums.size):
-        sums[j] += total[j]
-        products[j] += product[j]
-        total[j] = product[j] = 0
-        if seal is not None:
-            seal[j] += weight * weighted[j]
-            weighted[j] = 0
+def _end_chain(chain, start, sums, seal):
+    """Add what the chain that starts here has come to, and set it to 0."""
+    chain_sums, chain_products, weighted = chain
+    for j in range(chain_sums.size):
+        sums[0, j] += chain_sums[j]
+        sums[1, j] += chain_products[j]
+        chain_sums[j] = chain_products[j] = 0
+    if seal is not None:
+        _add_weighted(weighted, start, seal)
+
+
+@inlined
+def _add_weighted(weighted, start, seal):
+    weight = (1 + start) ** 0.7  # with it, no row weighs what another one does
+    for j in range(seal.size):
+        seal[j] += weight * weighted[j]
+        weighted[j] = 0
 
 
 @compiled

@@ -309,7 +309,7 @@ def test_a_large_array_costs_no_new_pages_where_freed_memory_is_kept():
     run = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     anew, is_kept, _, again = run.stdout.split()
     assert is_kept == "True"
-    assert int(again) < int(anew) / 4
+    assert int(again) <= int(anew) / 4  # no system counts less than none
 
 
 def made_row(shape, dtype="float32"):

@@ -14,7 +14,10 @@ from bnlib.fastnorm import (
     batchnorm_inference,
 )
 
-SHAPES = [(1, 1), (2, 3), (31, 5), (32, 100), (33, 1), (257, 8), (1000, 64), (40, 2500)]
+SHAPES = [
+    (1, 1), (2, 3), (31, 5), (32, 100), (33, 1), (257, 8), (513, 3), (1000, 64), (1029, 2),
+    (40, 2500),
+]  # fmt: skip
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -96,6 +99,14 @@ def test_wide_work_is_not_rounded_to_the_dtype_of_the_rows():
     assert_close(wide, (dy.sum(axis=0), (dy * (rows - mean)).sum(axis=0)), np.float64)
 
 
+def test_a_wide_gradient_is_not_rounded_to_the_dtype_of_the_rows():
+    rows, dy, *_ = batch((1000, 4))
+    sums, _ = fused.gradient_sums(
+        dy, rows.astype(np.float32), blocks.split(np.ones(4), np.float32)
+    )
+    assert_close([sums], [dy.sum(axis=0)], np.float64)
+
+
 def test_a_square_that_overflows_the_work_leaves_no_finite_variance():
     rows = np.array([[1e30], [-1e30], [0.0]], np.float32)
     assert not np.isfinite(fused.moments(rows)[2]).any()
@@ -139,7 +150,7 @@ def test_the_seal_of_unchanged_rows_is_the_same_to_the_bit(shape, dtype, work):
     np.testing.assert_array_equal(*seals(rows, rows.copy(), work))
 
 
-@pytest.mark.parametrize(("a", "b"), [(3, 4), (0, 32), (5, 999), (640, 672)])
+@pytest.mark.parametrize(("a", "b"), [(3, 4), (0, 32), (0, 512), (5, 999), (640, 672)])
 @every_dtype
 def test_the_seal_tells_a_change_and_rows_that_changed_places(dtype, a, b):
     rows = batch((1000, 6), dtype)[0]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bnlib import batchnorm, blocks, fastnorm, fused
@@ -28,6 +28,8 @@ steady = settings(
     deadline=None,
     max_examples=50,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    # All examples of a test run with the same engine.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
@@ -115,7 +117,10 @@ def batches(draw, dtypes=(*FLOATS, *INTEGERS), decades=DECADES):
         x = x * 10.0 ** along(rng.uniform(0, 2, d), shape, axis)
     else:
         x = x * 10.0 ** along(rng.uniform(low, high, d), shape, axis)
-    dy_dtype = dtype if dtype.kind == "f" else np.dtype(float)
+    # The gradient may be of another precision.
+    dy_dtype = np.dtype(float)
+    if dtype.kind == "f":
+        dy_dtype = draw(st.sampled_from([dtype, dtype, dy_dtype]))
     # As small or as large, as long as dx, which is about dy / std, is neither.
     decade = np.clip(draw(st.sampled_from([0, -30, 30])), high - 30, low + 30)
     if dtype.itemsize < 4 or dtype.kind != "f":
@@ -182,27 +187,28 @@ def largest(rows):
     return np.abs(rows).max(axis=0)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "batchnorm",
-        "fastnorm",
-        "fastnorm in a block",
-        "fastnorm in many blocks",
-        "fastnorm fused",
-    ],
-)
-def norm(request):
+FAST = [
+    "fastnorm",
+    "fastnorm in a block",
+    "fastnorm in many blocks",
+    "fastnorm fused",
+]
+
+
+@pytest.fixture(params=["batchnorm", *FAST])
+def norm(request, monkeypatch):
     """Return the module to test, with each engine; in blocks so small, most arrays have several."""
-    with pytest.MonkeyPatch.context() as patch:
-        if "block" in request.param:
-            patch.setattr(fastnorm, "SMALL", 0)
-        if "many" in request.param:
-            patch.setattr(blocks, "BLOCK", 64)
-            patch.setattr(blocks, "WIDTH", 1)
-        if "fused" in request.param:
-            patch.setattr(fastnorm, "_engine", lambda rows: fused)
-        yield batchnorm if request.param == "batchnorm" else fastnorm
+    if "block" in request.param:
+        monkeypatch.setattr(fastnorm, "SMALL", 0)
+    if "many" in request.param:
+        monkeypatch.setattr(blocks, "BLOCK", 64)
+        monkeypatch.setattr(blocks, "WIDTH", 1)
+    if "fused" in request.param:
+        monkeypatch.setattr(fastnorm, "_engine", lambda rows: fused)
+    return batchnorm if request.param == "batchnorm" else fastnorm
+
+
+with_each_engine = pytest.mark.parametrize("norm", FAST, indirect=True)
 
 
 # Right, whatever the array
@@ -253,19 +259,18 @@ def test_the_backward_pass_is_the_closed_form_of_the_reference(norm, batch):
     assert (np.abs(dbeta - expected[2]) <= tolerance * terms).all()
 
 
+@with_each_engine
 @steady
 @given(batches(), layouts, layouts)
 def test_how_an_array_lies_in_memory_changes_no_bit_of_the_fast_path(
-    batch, of_x, of_dy
+    norm, batch, of_x, of_dy
 ):
     x, gamma, beta, dy, axis, epsilon = batch
     x, dy = of_x(x), of_dy(dy)
 
     def results(x, dy):
-        y, cache = fastnorm.batchnorm_forward(
-            x, gamma, beta, axis=axis, epsilon=epsilon
-        )
-        return y, cache.mean, cache.variance, *fastnorm.batchnorm_backward(dy, cache)
+        y, cache = norm.batchnorm_forward(x, gamma, beta, axis=axis, epsilon=epsilon)
+        return y, cache.mean, cache.variance, *norm.batchnorm_backward(dy, cache)
 
     plain = [np.array(v, v.dtype.newbyteorder("="), order="C") for v in (x, dy)]
     for one, other in zip(results(x, dy), results(*plain), strict=True):
@@ -373,6 +378,7 @@ def test_moments_merge_in_any_grouping_and_any_order(sizes, seed, decades, offse
 # Told, not silent
 
 
+@with_each_engine
 @steady
 @given(
     batches(FLOATS, [(0, 0), (-3, 3)]),
@@ -380,7 +386,7 @@ def test_moments_merge_in_any_grouping_and_any_order(sizes, seed, decades, offse
     st.data(),
 )
 def test_what_is_not_finite_is_told_and_never_reaches_the_moving_statistics(
-    batch, bad, data
+    norm, batch, bad, data
 ):
     x, _, _, _, axis, _ = batch
     layer = BatchNormalization(x.shape[axis], axis=axis, momentum=0.5)
@@ -401,10 +407,11 @@ def test_what_is_not_finite_is_told_and_never_reaches_the_moving_statistics(
         np.testing.assert_array_equal(layer.state[name], value)
 
 
+@with_each_engine
 @steady
 @given(st.floats(155, 308), st.integers(2, 300), st.integers(0, 2))
 def test_a_variance_that_overflows_is_told_and_not_turned_into_beta(
-    exponent, m, feature
+    norm, exponent, m, feature
 ):
     x = np.random.default_rng(m).normal(size=(m, 3))
     x[0, feature], x[-1, feature] = 10.0**exponent, -(10.0**exponent)
