@@ -31,9 +31,7 @@ PASSES = [*peers.PASSES, *ROOFLINES]
 
 def run_passes(*, quick=False):
     """Yield a row for each shape and dtype: one forward and one backward pass."""
-    for shape, dtype in QUICK if quick else CASES:
-        seconds = 0.3 if quick else _seconds(shape)
-        yield time_passes(shape, dtype, goals.PASSES, seconds, quick)
+    yield from _time_all(QUICK if quick else CASES, quick)
 
 
 def run_sizes(*, quick=False):
@@ -48,9 +46,7 @@ def run_kept(*, quick=False):
         print("left out: only glibc can be told to keep it")
         return
     large = [case for case in CASES if goals.past_cache(case[0])]
-    for shape, dtype in large[:1] if quick else large:
-        seconds = 0.3 if quick else _seconds(shape)
-        yield time_passes(shape, dtype, goals.PASSES, seconds, quick)
+    yield from _time_all(large[:1] if quick else large, quick)
 
 
 def run_inference(*, quick=False):
@@ -88,6 +84,12 @@ def row(shape, dtype, values, wanted, *, unit="seconds"):
 def missing():
     """Return the names of the contestants that cannot run here."""
     return [contestant.name for contestant in installed(PASSES)[1]]
+
+
+def _time_all(cases, quick):
+    for shape, dtype in cases:
+        seconds = 0.3 if quick else _seconds(shape)
+        yield time_passes(shape, dtype, goals.PASSES, seconds, quick)
 
 
 def _build(contestants, batch):

@@ -8,11 +8,11 @@ call compiles, for some seconds; the machine code is kept for the next process.
 
 Sums are taken as in `bnlib.blocks`: eight rows in the precision of the work, the eights in float64,
 those of a stretch of rows first and then the stretches, so that no sum is long. The mean is
-subtracted in two parts, a pivot that the precision can hold and the rest; here that is free, so it
-is always done. The innermost loop of a sum goes over a few rows. Where their number is a constant,
-the compiler unrolls it and adds neighbouring columns side by side, in registers; so the rows that
-are left at the end are added by themselves. No sum changes its order: the same rows give the
-same bits, and the seal relies on that.
+subtracted in two parts, a pivot that the precision can hold and the rest; here that costs little,
+so it is always done. The innermost loop of a sum goes over a few rows. Where their number is a
+constant, the compiler unrolls it and adds neighbouring columns side by side, in registers; so the
+rows that are left at the end are added by themselves. No sum changes its order: the same rows give
+the same bits, and the seal relies on that.
 """
 
 import numpy as np
@@ -140,8 +140,8 @@ def _gradient_sums(dy, rows, pivot, rest, seal):
     m, d = rows.shape
     sums = np.zeros((2, d))
     for first in range(0, m, STRETCH):
-        stretch = slice(first, first + STRETCH)
-        _add_gradients(dy[stretch], rows[stretch], pivot, sums, seal, first)
+        part = slice(first, first + STRETCH)
+        _add_gradients(dy[part], rows[part], pivot, sums, seal, first)
     return sums[0], sums[1] - rest * sums[0]
 
 

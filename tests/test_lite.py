@@ -8,7 +8,6 @@ neither, so no chapter is run here.
 import hashlib
 import json
 import mimetypes
-import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from playwright.sync_api import TimeoutError
 
 import bnlib_wheel
 from chromium import flags
-from conftest import ROOT
+from conftest import ROOT, leave_out
 
 PYTHON = f"https://cdn.jsdelivr.net/pyodide/v{PYODIDE_VERSION}/full/"
 STARTED_WITH = [
@@ -97,9 +96,7 @@ def python_of_the_browser():
         try:
             fetch_python(folder)
         except (OSError, TypeError, subprocess.CalledProcessError) as error:
-            reason = f"Pyodide {PYODIDE_VERSION} needs npm and a network: {error}"
-            ci = os.environ.get("CI") == "true"
-            pytest.fail(reason) if ci else pytest.skip(reason)
+            leave_out(f"Pyodide {PYODIDE_VERSION} needs npm and a network: {error}")
     return folder
 
 
